@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * bridge.h - what engine/lua may use of the engine beyond tutti.h. The one internal header between
+ * the two: homes (where coroutines live), edges that end in a post, cancel hooks, the loop's door.
+ *
+ * Layer: api.
+ */
+#ifndef TUTTI_API_BRIDGE_H
+#define TUTTI_API_BRIDGE_H
+
+#include "io/process.h"
+#include "io/timer.h"
+#include "sched/blocking.h"
+#include "sched/home.h"
+#include "tutti.h"
+
+/* ---- homes -------------------------------------------------------------------------------- */
+
+/* The loop thread's home. Thread: any. */
+struct tutti__home *tutti__bridge_loop(tutti_engine *e);
+
+/* The calling thread's home: of the loop thread or of a worker of `e`; NULL on any other thread. */
+struct tutti__home *tutti__bridge_here(tutti_engine *e);
+
+/* Storage of the calling home's thread for the Lua layer: one pointer, NULL at first. `on_stop`
+ * is called with it, if it is not NULL, on that thread when the thread stops. */
+void **tutti__bridge_slot(tutti_engine *e);
+void tutti__bridge_on_worker_stop(tutti_engine *e, void (*on_stop)(void *slot));
+
+/* ---- edges -------------------------------------------------------------------------------- */
+
+/* At most one for each (task, Lua state). Embedded in the Lua layer's proxy of a task. */
+struct tutti__watch {
+    struct tutti__notice notice; /* sched/task.h: an edge of the kind that calls a function */
+    struct tutti__post post;     /* sent to `home` when the task settles */
+    struct tutti__home *home;
+};
+
+/**
+ * Have `w->post` sent to `w->home` once `t` has settled; post.fn and home are set by the caller.
+ * Thread:  any. Memory: `w` is the engine's until post.fn runs; the caller holds a reference on `t`.
+ * Returns: true - armed · false - `t` has settled already, nothing will be posted.
+ */
+bool tutti__bridge_watch(tutti_task *t, struct tutti__watch *w);
+
+/* ---- started tasks ------------------------------------------------------------------------ */
+
+/* See sched/task.h: struct tutti__cancel_hook, tutti__task_set_cancel_hook, _take_cancel_hook. */
+
+/* ---- the loop ----------------------------------------------------------------------------- */
+
+/**
+ * Run the loop on its thread until `until(user)` is true; it is asked after each round.
+ * Thread:  the loop thread (TUTTI_LOOP_CALLER: the creator), not from within a loop callback.
+ * Blocks:  yes.
+ */
+void tutti__bridge_run_until(tutti_engine *e, bool (*until)(void *user), void *user);
+
+/* The uv_loop_t of the engine, for luv. Thread: the loop's. */
+void *tutti__bridge_uv_loop(tutti_engine *e);
+
+/* Start (or move) / stop a timer: see io/timer.h. Thread: the loop's. */
+void tutti__bridge_timer_start(tutti_engine *e, struct tutti__timer *timer, uint64_t deadline_ns);
+void tutti__bridge_timer_stop(tutti_engine *e, struct tutti__timer *timer);
+
+/* The engine's clock (base/env.h), in ns. Thread: any. */
+uint64_t tutti__bridge_now_ns(tutti_engine *e);
+
+/* ---- blocking work and processes ---------------------------------------------------------- */
+
+/* Run job->work on an extra thread, then send job->post to job->home: see sched/blocking.h. */
+int tutti__bridge_block(tutti_engine *e, struct tutti__block_job *job);
+
+/* Start a process; the task settles when it has ended: see io/process.h. Thread: any. */
+int tutti__bridge_process(tutti_engine *e, const struct tutti__process_spec *spec, tutti_task **out);
+
+/* ---- natives ------------------------------------------------------------------------------ */
+
+/* Find what tutti_register stored. Returns false if there is none of this name. Thread: any. */
+bool tutti__bridge_native(tutti_engine *e, const char *name, tutti_native_fn *fn, void **user);
+
+#endif

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * process.h - child processes as tasks.
+ *
+ * A process is started by posix_spawn on an extra thread and watched on the loop thread through a
+ * pidfd; its output is always drained. See design 2.3 and 7.9.
+ *
+ * Layer: io.
+ */
+#ifndef TUTTI_IO_PROCESS_H
+#define TUTTI_IO_PROCESS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "tutti.h"
+
+#define TUTTI__TAG_PROCESS 0x70726f63u /* tutti_value.tag of a process result */
+
+enum tutti__stdin_kind { TUTTI__STDIN_BYTES = 0, TUTTI__STDIN_FILE, TUTTI__STDIN_INHERIT };
+
+enum tutti__stdout_kind {
+    TUTTI__STDOUT_CAPTURE = 0,
+    TUTTI__STDOUT_INHERIT,
+    TUTTI__STDOUT_NULL,
+    TUTTI__STDOUT_FILE,
+    TUTTI__STDOUT_STREAM, /* each chunk is handed to `chunk` and, for messages, kept in the tail */
+};
+
+struct tutti__process_out {
+    enum tutti__stdout_kind kind;
+    const char *path; /* FILE */
+    bool append;      /* FILE */
+    /* STREAM: called on the loop thread with each piece as it was read, then once with length 0 at
+     * the end of the stream. `data` is borrowed. */
+    void (*chunk)(void *user, const char *data, size_t length);
+    void *user;
+};
+
+struct tutti__process_spec {
+    const char *const *argv;  /* argv[0] is searched in the PATH of the child's environment */
+    const char *const *envp;  /* NULL: the environment of this process, as it is at the start */
+    const char *cwd;          /* NULL: inherited */
+    enum tutti__stdin_kind stdin_kind;
+    const void *stdin_data;   /* BYTES */
+    size_t stdin_length;
+    const char *stdin_path;   /* FILE */
+    struct tutti__process_out out[2]; /* stdout, stderr */
+    uint64_t capture_bytes;   /* kept of each captured stream */
+    uint64_t timeout_ns;      /* TUTTI_FOREVER = none; counts from the start of the process */
+    uint64_t grace_ns;        /* between TERM and KILL of its process group */
+};
+
+/* What the task's value points to (TUTTI_OPAQUE with TUTTI__TAG_PROCESS), whether it is done or not. */
+struct tutti__process_result {
+    int start_errno;          /* not 0: it could not be started; the rest is empty */
+    int code;                 /* exit status, or -1 */
+    int signal;               /* that ended it, or 0 */
+    bool status_known;        /* false: the host ignores SIGCHLD, code and signal are unknown */
+    int64_t pid;
+    uint64_t elapsed_ns;
+    bool timed_out;
+    bool leaked;              /* it ended, but something it left behind holds a stream open */
+    struct {
+        char *data;           /* the first capture_bytes */
+        size_t length;
+        bool truncated;
+        char *tail;           /* the last bytes, at most 16 KiB, for messages */
+        size_t tail_length;
+    } out[2];
+};
+
+/*
+ * Start a process (declared for the layers above in api/bridge.h as tutti__bridge_process).
+ *
+ * The task is done (TUTTI_OK) when the process has ended, whatever its status: what a non-zero status
+ * means is decided above. It fails with TUTTI_EIO when it cannot be started (start_errno says why)
+ * and with TUTTI_ETIMEDOUT when timeout_ns passed. Cancelling it sends TERM to the process group, KILL
+ * after grace_ns, and the task settles as cancelled once the process is gone and reaped; cancelled
+ * before it was started, it never starts. Memory: copies the whole spec.
+ * Out of fds or processes (EMFILE, ENFILE, EAGAIN, ENOMEM), a start waits for a running child to end;
+ * with none running it fails.
+ */
+
+#endif
