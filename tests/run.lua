@@ -1,0 +1,201 @@
+-- SPDX-License-Identifier: MIT
+-- The test runner: finds tests, builds what they need, runs each in a process of its own with a
+-- time limit, and counts.
+-- Usage (through ./tutti test): lua5.4 tests/run.lua [tsan] [FILTER...]   from the project's root.
+-- Invariant: what is counted as passed is a line that a finished test printed; nothing is assumed.
+
+local shell = require("tests.support.shell")
+local tap = require("tests.support.tap")
+
+local TIMEOUT = { unit = 120, stress = 180, spec = 120, scripts = 120, census = 300, check = 300 }
+local BUILDS = os.getenv("TUTTI_BUILD") or "build"
+local ROOT = shell.line("pwd")
+
+-- Sanitizers stop at the first report, so that it cannot drown in what follows.
+local SANITIZER = table.concat({
+  "ASAN_OPTIONS=detect_leaks=1",
+  "LSAN_OPTIONS=print_suppressions=0:suppressions=" .. ROOT .. "/tests/support/lsan.supp",
+  "UBSAN_OPTIONS=print_stacktrace=1",
+  "TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:suppressions="
+    .. ROOT .. "/tests/support/tsan.supp",
+}, " ")
+
+--- Collect the tests of the sources themselves.
+local function add_checks(jobs)
+  for _, path in ipairs(shell.glob("tests/check/*.lua")) do
+    jobs[#jobs + 1] = {
+      group = "check",
+      name = "check/" .. shell.stem(path),
+      command = { "lua5.4", path, BUILDS .. "/release" },
+      preset = shell.contains(path, "^%-%- needs: release") and "release" or nil,
+    }
+  end
+  jobs[#jobs + 1] = {
+    group = "check",
+    name = "check/luacheck",
+    command = { "luacheck", "--no-color", "-q", "." },
+    status_only = true,
+  }
+end
+
+--- Collect the C programs and the specs of one preset.
+local function add_programs(jobs, preset)
+  local build = BUILDS .. "/" .. preset
+  local lua = preset == "release" and "/usr/bin/lua5.4" or build .. "/tests/lua_host"
+  local env = {
+    "TUTTI_BUILD_DIR=" .. build,
+    "TUTTI_PROGRAM=" .. build .. "/tutti",
+    "TUTTI_LUA=" .. lua,
+    "TUTTI_ROOT=" .. ROOT,
+    "LUA_CPATH=" .. build .. "/?.so;;",
+    "LUA_PATH=" .. ROOT .. "/?.lua;;",
+  }
+  local wrap = preset == "tsan" and shell.fixed_addresses() or {}
+
+  local function add(group, path, words)
+    local command = { "env", "-u", "LUA_PATH_5_4", "-u", "LUA_CPATH_5_4", "-u", "LUA_INIT" }
+    table.move(env, 1, #env, #command + 1, command)
+    table.move(wrap, 1, #wrap, #command + 1, command)
+    table.move(words, 1, #words, #command + 1, command)
+    jobs[#jobs + 1] = { group = group, preset = preset, command = command,
+      name = preset .. "/" .. group .. "/" .. shell.stem(path) }
+  end
+
+  for _, path in ipairs(shell.glob("tests/unit/test_*.c tests/unit/test_*.cpp")) do
+    add("unit", path, { build .. "/tests/" .. shell.stem(path) })
+  end
+  for _, path in ipairs(shell.glob("tests/stress/stress_*.c tests/stress/stress_*.cpp")) do
+    add("stress", path, { build .. "/tests/" .. shell.stem(path) })
+  end
+  for _, path in ipairs(shell.glob("tests/spec/*_spec.lua")) do
+    add("spec", path, { lua, shell.line("command -v busted"), "--output=TAP", path })
+  end
+  if preset == "tsan" then
+    return
+  end
+  for _, path in ipairs(shell.glob("scripts/*.lua README.md engine/README.md")) do
+    add("scripts", path, { "lua5.4", "tests/scripts/run.lua", build .. "/tutti", path })
+  end
+  if preset == "release" then
+    for _, path in ipairs(shell.glob("tests/census/oracle.lua")) do
+      add("census", path, { "lua5.4", path })
+    end
+  end
+end
+
+local function matches(name, filters)
+  for _, filter in ipairs(filters) do
+    if name:find(filter, 1, true) then
+      return true
+    end
+  end
+  return #filters == 0
+end
+
+--- Build each preset that some test needs. Returns how many builds failed; what they did make is
+--- tested all the same.
+local function build_presets(jobs)
+  local done, failed = {}, 0
+  for _, job in ipairs(jobs) do
+    if job.preset and not done[job.preset] then
+      done[job.preset] = true
+      if not shell.run({ "./tutti", "build", job.preset }) then
+        print("---- build/" .. job.preset .. " failed")
+        failed = failed + 1
+      end
+    end
+  end
+  return failed
+end
+
+--- Run one test. Returns its counts; prints its whole output when it failed.
+local function run_job(job, skips)
+  local log = ("%s/%s/logs/%s.log"):format(BUILDS, job.preset or "release", job.name:gsub("/", "-"))
+  local limit = tonumber(os.getenv("TUTTI_TEST_TIMEOUT")) or TIMEOUT[job.group]
+  local status = shell.logged(job.command, { log = log, limit = limit, env = SANITIZER })
+  local output = shell.read(log)
+  local count = job.status_only and tap.from_status(status) or tap.parse(output, status)
+  if count.timeout then
+    count.problems[#count.problems + 1] = ("no end within %d s"):format(limit)
+  end
+  for _, text in ipairs(count.skipped) do
+    if not skips[job.name .. ": " .. text] then
+      count.failed = count.failed + 1
+      count.problems[#count.problems + 1] = "skipped without a line in tests/skips: " .. text
+    end
+  end
+  if count.failed > 0 then
+    print(("---- %s (status %d; log %s)"):format(job.name, status, log))
+    io.write(output, output:sub(-1) == "\n" and "" or "\n")
+    for _, problem in ipairs(count.problems) do
+      print("---- " .. job.name .. ": " .. problem)
+    end
+  end
+  return count
+end
+
+--- Lines `TEST: CHECK - reason` of tests/skips; every line needs its reason.
+local function read_skips()
+  local skips = {}
+  for line in io.lines("tests/skips") do
+    if line ~= "" and line:sub(1, 1) ~= "#" then
+      local key = assert(line:match("^(.-) %- %S.*$"), "tests/skips: no reason: " .. line)
+      skips[key] = true
+    end
+  end
+  return skips
+end
+
+local function main(words)
+  local presets = { "release", "dev" }
+  if words[1] == "tsan" then
+    presets = { "tsan" }
+    table.remove(words, 1)
+  end
+  local jobs, selected = {}, {}
+  if presets[1] ~= "tsan" then
+    add_checks(jobs)
+  end
+  for _, preset in ipairs(presets) do
+    add_programs(jobs, preset)
+  end
+  for _, job in ipairs(jobs) do
+    if matches(job.name, words) then
+      selected[#selected + 1] = job
+    end
+  end
+  local skips = read_skips()
+  local total = { passed = 0, failed = build_presets(selected), skipped = 0 }
+  local group = { key = nil }
+  local function close_group()
+    if group.key then
+      print(("%-16s %5d passed %4d failed %4d skipped  %6.1f s"):format(
+        group.key, group.passed, group.failed, group.skipped, shell.now() - group.started))
+    end
+  end
+  for _, job in ipairs(selected) do
+    local key = (job.group == "check" and "" or job.preset .. " ") .. job.group
+    if key ~= group.key then
+      close_group()
+      group = { key = key, passed = 0, failed = 0, skipped = 0, started = shell.now() }
+    end
+    local count = run_job(job, skips)
+    for _, sum in ipairs({ group, total }) do
+      sum.passed = sum.passed + count.passed
+      sum.failed = sum.failed + count.failed
+      sum.skipped = sum.skipped + #count.skipped
+    end
+  end
+  close_group()
+  if #selected == 0 then
+    print("no test has such a name: " .. table.concat(words, " "))
+    total.failed = 1
+  end
+  if total.skipped > 0 then
+    print(("%d skipped, see tests/skips"):format(total.skipped))
+  end
+  print(("%d passed, %d failed"):format(total.passed, total.failed))
+  os.exit(total.failed == 0 and total.passed > 0)
+end
+
+main({ ... })
