@@ -2,6 +2,7 @@
 -- TAP for the checks that are written in Lua, and the reader that the runner counts with.
 
 local tap = { run_count = 0, failed_count = 0 }
+local looked_at, bad = 0, {}
 
 --- Count one check. Returns `pass`.
 function tap.ok(pass, name, detail)
@@ -14,6 +15,21 @@ function tap.ok(pass, name, detail)
     print("#   " .. detail:gsub("\n", "\n#   "))
   end
   return pass
+end
+
+--- Look at one of many things that a single rule is about; only what breaks the rule is shown.
+function tap.case(pass, detail)
+  looked_at = looked_at + 1
+  if not pass then
+    bad[#bad + 1] = detail
+  end
+end
+
+--- Count the rule that all `case`s since the last one were about, as one check.
+function tap.rule(name)
+  name = ("%s (%d looked at)"):format(name, looked_at)
+  tap.ok(looked_at > 0 and #bad == 0, name, table.concat(bad, "\n"))
+  looked_at, bad = 0, {}
 end
 
 --- Print the plan and end the process.

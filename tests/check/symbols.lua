@@ -1,0 +1,55 @@
+-- SPDX-License-Identifier: MIT
+-- needs: release
+-- What the built libraries show and need: only tutti_* and luaopen_tutti* are exported, internal
+-- names of libtutti.a begin with tutti_ as well, and nobody but the program links liblua.
+-- Usage: lua5.4 tests/check/symbols.lua BUILD_FOLDER
+
+local shell = require("tests.support.shell")
+local tap = require("tests.support.tap")
+
+local build = ...
+
+local function check_names(file, nm, patterns)
+  local bad = {}
+  local names = shell.lines(nm .. " --defined-only " .. shell.quote(build .. "/" .. file))
+  local count = 0
+  for _, line in ipairs(names) do
+    local name = line:match("^%x+ %a ([^@%s]+)")
+    if name then
+      count = count + 1
+      local good = false
+      for _, pattern in ipairs(patterns) do
+        good = good or name:find(pattern) ~= nil
+      end
+      if not good then
+        bad[#bad + 1] = name
+      end
+    end
+  end
+  tap.ok(count > 0 and #bad == 0, file .. " defines only its own names", table.concat(bad, "\n"))
+end
+
+--- `libraries`: patterns of the sonames that may be needed.
+local function check_needed(file, libraries)
+  local bad = {}
+  for _, line in ipairs(shell.lines("readelf -d " .. shell.quote(build .. "/" .. file))) do
+    local name = line:match("%(NEEDED%).*%[(.-)%]")
+    local good = name == nil
+    for _, pattern in ipairs(libraries) do
+      good = good or name:find(pattern) ~= nil
+    end
+    if not good then
+      bad[#bad + 1] = name
+    end
+  end
+  tap.ok(#bad == 0, file .. " needs only its own libraries", table.concat(bad, "\n"))
+end
+
+local SYSTEM = { "^libc%.so", "^libuv%.so", "^libpthread%.so", "^libgcc_s%.so", "^ld%-linux" }
+
+check_names("tutti.so", "nm -D", { "^tutti_%l", "^luaopen_tutti" })
+check_needed("tutti.so", SYSTEM)
+check_names("libtutti.so", "nm -D", { "^tutti_%l" })
+check_needed("libtutti.so", SYSTEM)
+check_names("libtutti.a", "nm -g", { "^tutti_" })
+tap.finish()
