@@ -58,7 +58,8 @@ local function add_programs(jobs, preset)
     table.move(wrap, 1, #wrap, #command + 1, command)
     table.move(words, 1, #words, #command + 1, command)
     jobs[#jobs + 1] = { group = group, preset = preset, command = command,
-      name = preset .. "/" .. group .. "/" .. shell.stem(path) }
+      name = ("%s/%s/%s"):format(preset, group, path:gsub("/README.md$", "-README"):match("([^/]+)$")
+        :gsub("%.%w+$", "")) }
   end
 
   for _, path in ipairs(shell.glob("tests/unit/test_*.c tests/unit/test_*.cpp")) do
@@ -73,8 +74,10 @@ local function add_programs(jobs, preset)
   if preset == "tsan" then
     return
   end
-  for _, path in ipairs(shell.glob("scripts/*.lua README.md engine/README.md")) do
-    add("scripts", path, { "lua5.4", "tests/scripts/run.lua", build .. "/tutti", path })
+  for _, path in ipairs(shell.glob("scripts/*.lua README.md */README.md")) do
+    if path:find("%.lua$") or shell.contains(path, preset == "release" and "^```[lc]u?a?$" or "^```lua$") then
+      add("scripts", path, { "lua5.4", "tests/scripts/run.lua", build .. "/tutti", path })
+    end
   end
   if preset == "release" then
     for _, path in ipairs(shell.glob("tests/census/oracle.lua")) do
