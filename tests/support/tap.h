@@ -58,7 +58,6 @@ TAP__UNUSED TAP__PRINTF(4, 5) static bool tap__check(bool pass, const char *file
     } else {
         atomic_fetch_add_explicit(&tap__failed_count, 1, memory_order_relaxed);
         printf("not ok %u - %s\n#   at %s:%d\n", n, name, file, line);
-        fflush(stdout);
     }
     return pass;
 }
@@ -111,6 +110,7 @@ TAP__UNUSED static void tap__require(bool pass)
  */
 TAP__UNUSED static void tap__begin(void)
 {
+    setvbuf(stdout, NULL, _IOLBF, 0); /* what ran is known even when the test is killed */
     const char *given = getenv("TUTTI_SEED");
     if (given != NULL && *given != '\0') {
         char *end = NULL;
@@ -126,7 +126,6 @@ TAP__UNUSED static void tap__begin(void)
         tap__seed_value = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
     }
     printf("# seed %" PRIu64 "\n", tap__seed_value);
-    fflush(stdout); /* a crash or a timeout must not lose the seed */
 }
 
 /** Print the plan. Returns: the exit status: 0 only when something ran and nothing failed. */
