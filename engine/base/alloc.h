@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * alloc.h - memory, with a way to make it run out.
+ *
+ * Every allocation of the engine goes through here. In a debug build a test can have the n-th one
+ * fail; running out of memory is an ordinary failure everywhere.
+ *
+ * Layer: base. Locks: none. Thread: any.
+ */
+#ifndef TUTTI_BASE_ALLOC_H
+#define TUTTI_BASE_ALLOC_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Allocate `bytes`, not zeroed. Memory: returns owned (tutti__free), NULL when out of memory. */
+void *tutti__alloc(size_t bytes);
+
+/* Allocate `count` * `bytes`, zeroed; NULL also when the product does not fit. */
+void *tutti__alloc_zero(size_t count, size_t bytes);
+
+/* Allocate zeroed memory at a multiple of `align` (a power of two, at least 64). */
+void *tutti__alloc_aligned(size_t align, size_t bytes);
+
+/* As realloc: NULL leaves the old block as it was. */
+void *tutti__realloc(void *ptr, size_t bytes);
+
+/* Free what any of the above returned; NULL is allowed. */
+void tutti__free(void *ptr);
+
+/**
+ * Map zeroed pages at a multiple of `align`, straight from the system.
+ * Args: align, bytes - multiples of the page size. Memory: returns owned (tutti__pages_free).
+ */
+void *tutti__pages_new(size_t align, size_t bytes);
+void tutti__pages_free(void *pages, size_t bytes);
+
+/* Give the memory behind the pages back but keep the addresses; they read as zero afterwards. */
+void tutti__pages_discard(void *pages, size_t bytes);
+
+/**
+ * Make the `nth` allocation from now on fail, once (1 = the next one; 0 = none).
+ * Debug builds only; elsewhere it does nothing and returns false.
+ * Thread: one test at a time; the count is of the whole process.
+ */
+int tutti__alloc_fail_nth(uint64_t nth);
+
+/* Allocations that are not freed yet; debug builds only, else 0. */
+uint64_t tutti__alloc_live(void);
+
+#endif

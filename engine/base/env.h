@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * env.h - what the engine asks the world for: time, chance, choice and processes.
+ *
+ * An engine takes one table of functions. The default one asks the system; a test hands in its own,
+ * and with a seed and one thread the schedule is then the same each time.
+ *
+ * Layer: base. Locks: none.
+ */
+#ifndef TUTTI_BASE_ENV_H
+#define TUTTI_BASE_ENV_H
+
+#include <stdint.h>
+
+struct tutti__env {
+    void *user;                                         /* [const] handed to each function */
+    uint64_t (*now_ns)(void *user);                     /* [const] monotonic; any thread */
+    uint64_t (*random)(void *user);                     /* [const] 64 random bits; any thread */
+    /* [const] A number in 0..count-1: which victim, which thread. NULL: each thread of the engine
+     * draws from a generator of its own, seeded from the engine's seed. */
+    uint32_t (*choose)(void *user, uint32_t count);
+    /* [const] Start the process that `start` describes (the io layer knows its type). NULL: the io
+     * layer's own. Returns TUTTI_OK or a negative status. Thread: an extra thread. */
+    int (*process_start)(void *user, void *start);
+};
+
+/* The table that asks the operating system. Static; `random` reads the kernel's generator. */
+const struct tutti__env *tutti__env_default(void);
+
+/* A generator of 64-bit numbers (splitmix64): fast, small, good enough to choose victims. */
+static inline uint64_t tutti__rng_next(uint64_t *state)
+{
+    uint64_t z = (*state += UINT64_C(0x9e3779b97f4a7c15));
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return z ^ (z >> 31);
+}
+
+#endif
