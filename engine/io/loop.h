@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * loop.h - the event loop of an engine: one libuv loop, one inbox, one timer heap, on one thread.
+ *
+ * A round is: run what was posted, fire timers, let the home's pump work, then ask the kernel. The
+ * loop sleeps in ppoll on libuv's backend descriptor rather than inside uv_run. So no callback can run
+ * between the last look at what is ready and the sleep (a luv timer that fires inside uv_run just
+ * before it blocks would otherwise leave a ready coroutine behind), and deadlines of the timer heap
+ * are kept in nanoseconds (the kernel's slack is some 50 us) where a uv_timer_t rounds to 1 ms.
+ *
+ * Layer: io. Thread: the loop's, unless said otherwise. That is the thread that was last in
+ * tutti__loop_run_until; before the first call and after the last, whoever made it.
+ * Locks: none.
+ * Invariant: other threads touch nothing but the home's inbox and, through home->wake, the uv_async_t.
+ */
+#ifndef TUTTI_IO_LOOP_H
+#define TUTTI_IO_LOOP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/env.h"
+#include "io/timer.h"
+#include "sched/home.h"
+
+struct tutti__loop;
+
+/**
+ * Make a loop; nothing runs yet.
+ * Memory:  returns owned (tutti__loop_free); borrows `env` until then.
+ * Returns: TUTTI_OK · TUTTI_ENOMEM · TUTTI_EAGAIN (out of descriptors).
+ */
+int tutti__loop_new(struct tutti__loop **out, const struct tutti__env *env);
+
+/**
+ * Run what is left in the inbox, close every handle, free the loop. Timers still armed are forgotten.
+ * Thread:  the loop's, outside tutti__loop_run_until; nobody posts any more.
+ * Blocks:  until libuv has finished the requests that are under way.
+ */
+void tutti__loop_free(struct tutti__loop *loop);
+
+/* Thread: any. */
+struct tutti__home *tutti__loop_home(struct tutti__loop *loop);
+
+/* The uv_loop_t. */
+void *tutti__loop_uv(struct tutti__loop *loop);
+
+/* The engine's clock. Thread: any. */
+uint64_t tutti__loop_now_ns(const struct tutti__loop *loop);
+
+/**
+ * Run rounds until `until(user)` is true; it is asked before the first and after each.
+ *
+ * Blocks:  yes.
+ * Returns: TUTTI_OK · TUTTI_EDEADLK: called from within a round; nothing has run.
+ * Calls:   posts, timers, pump, libuv callbacks, `until`.
+ */
+int tutti__loop_run_until(struct tutti__loop *loop, bool (*until)(void *user), void *user);
+
+/* Whether nothing is left that could ever run here by itself: no post, no timer, no ready coroutine,
+ * no active libuv handle or request but the loop's own. May be asked by `until`. */
+bool tutti__loop_is_quiet(struct tutti__loop *loop);
+
+/* Whether the calling code runs inside a round. */
+bool tutti__loop_is_running(const struct tutti__loop *loop);
+
+/* As tutti__timers_start and _stop, on the loop's heap. */
+int tutti__loop_timer_start(struct tutti__loop *loop, struct tutti__timer *timer,
+                            uint64_t deadline_ns);
+void tutti__loop_timer_stop(struct tutti__loop *loop, struct tutti__timer *timer);
+
+#endif
