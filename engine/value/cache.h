@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cache.h - what one Lua state remembers about values between two calls.
+ *
+ * One userdata in the registry, whose user values are:
+ *
+ *   NAMES      object -> name (weak keys): what crosses by name, see names.h
+ *   FUNCTIONS  Lua function -> entry (weak keys): code that was dumped here before
+ *   YOUNG OLD  hash -> entry: code known by content, in two generations
+ *   FACTORIES  number of upvalues -> dumped factory, see proto.h
+ *   LOADED     the table package.loaded
+ *
+ * An entry is a userdata with a reference on a prototype; its user value is the loaded factory, once
+ * this state has received such a function. When YOUNG is full it becomes OLD and the old OLD goes;
+ * what is used again moves to YOUNG. So a million different functions keep memory flat.
+ *
+ * Layer: value. Locks: none; all on the thread that runs the state.
+ * Invariant: an entry stands at the hash of its own prototype.
+ */
+#ifndef TUTTI_VALUE_CACHE_H
+#define TUTTI_VALUE_CACHE_H
+
+#include <lua.h>
+
+#include "value/proto.h"
+
+enum tutti__cache_part {
+    TUTTI__CACHE_NAMES = 1,
+    TUTTI__CACHE_FUNCTIONS,
+    TUTTI__CACHE_YOUNG,
+    TUTTI__CACHE_OLD,
+    TUTTI__CACHE_FACTORIES,
+    TUTTI__CACHE_LOADED,
+    TUTTI__CACHE_PARTS_MAX_ = TUTTI__CACHE_LOADED,
+};
+
+/* A generation ends at whichever comes first. */
+#ifdef TUTTI_HARD
+enum { TUTTI__CACHE_ENTRIES_MAX = 4, TUTTI__CACHE_FUNCTIONS_MAX = 8 };
+static const size_t TUTTI__CACHE_BYTES_MAX = 4096;
+#else
+enum { TUTTI__CACHE_ENTRIES_MAX = 512, TUTTI__CACHE_FUNCTIONS_MAX = 4096 };
+static const size_t TUTTI__CACHE_BYTES_MAX = 4u << 20;
+#endif
+
+struct tutti__cache {
+    uint64_t loaded_mark;    /* of package.loaded when NAMES was filled, see names.c; 0 = never */
+    size_t young_bytes;
+    uint32_t young_count;
+    uint32_t function_count; /* added to FUNCTIONS since it was last emptied */
+};
+
+struct tutti__cache_entry {
+    struct tutti__proto *proto;
+    uint32_t dump_count; /* how often code of this content was dumped here */
+};
+
+/* Push L's cache. Returns: it, or NULL with nothing pushed when there is none yet. Never raises. */
+struct tutti__cache *tutti__cache_get(lua_State *L);
+
+/* Push L's cache, made if need be. Raises: memory. */
+struct tutti__cache *tutti__cache_open(lua_State *L);
+
+/**
+ * Push the entry for `proto`'s content.
+ * Args:    cache - stack index of the cache.
+ * Returns: it, or NULL with nothing pushed. Never raises.
+ */
+struct tutti__cache_entry *tutti__cache_find(lua_State *L, int cache,
+                                             const struct tutti__proto *proto);
+
+/* Push the entry for `proto`'s content and make it (again) one of the young. Raises: memory. */
+struct tutti__cache_entry *tutti__cache_keep(lua_State *L, int cache, struct tutti__proto *proto);
+
+/**
+ * Remember that the Lua function at `function` has the code `proto`: after the first dump of that
+ * content, and after every eighth. (A closure that is made anew for each message would only fill the
+ * table; one that lasts gets there soon.) Raises: memory.
+ */
+void tutti__cache_dumped(lua_State *L, int cache, int function, struct tutti__proto *proto);
+
+/**
+ * Push a new closure of `proto`; its upvalues are nil and its own.
+ * Raises: memory; "damaged" when the checksum does not hold.
+ */
+void tutti__cache_closure(lua_State *L, int cache, struct tutti__proto *proto);
+
+#endif

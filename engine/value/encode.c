@@ -1,0 +1,659 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * encode.c - write Lua values as one message (see codec.h, encoder.h, format.h).
+ *
+ * Layer: value. Locks: none.
+ * Invariant: a step leaves the Lua stack as the frames describe it, also when it fails: the path is
+ * read from it before it is cut back.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "value/cache.h"
+#include "value/encoder.h"
+#include "value/names.h"
+
+static const struct tutti__encode_opts no_opts;
+
+int tutti__encoder_refuse(struct tutti__encoder *e, const char *format, ...)
+{
+    va_list ap;
+    va_start(ap, format);
+    vsnprintf(e->reason, sizeof e->reason, format, ap);
+    va_end(ap);
+    return TUTTI__STEP_REFUSED;
+}
+
+int tutti__encoder_no_room(struct tutti__encoder *e)
+{
+    if (!e->out.too_large) {
+        return TUTTI__STEP_NOMEM;
+    }
+    return tutti__encoder_refuse(e, "the message is larger than %zu bytes", e->out.bytes_max);
+}
+
+int tutti__encoder_need_cache(struct tutti__encoder *e)
+{
+    lua_State *L = e->L;
+    if (e->has_cache) {
+        return TUTTI__STEP_DONE;
+    }
+    if (tutti__cache_get(L) == NULL) {
+        return TUTTI__STEP_RETRY;
+    }
+    int at = e->base + TUTTI__SLOT_CACHE;
+    lua_replace(L, at);
+    lua_getiuservalue(L, at, TUTTI__CACHE_NAMES);
+    lua_replace(L, e->base + TUTTI__SLOT_NAMES);
+    lua_getiuservalue(L, at, TUTTI__CACHE_FUNCTIONS);
+    lua_replace(L, e->base + TUTTI__SLOT_FUNCTIONS);
+    e->has_cache = true;
+    return TUTTI__STEP_DONE;
+}
+
+int tutti__encoder_need_names(struct tutti__encoder *e)
+{
+    if (e->has_names) {
+        return TUTTI__STEP_DONE;
+    }
+    int rc = tutti__encoder_need_cache(e);
+    if (rc != TUTTI__STEP_DONE) {
+        return rc;
+    }
+    int at = e->base + TUTTI__SLOT_CACHE;
+    const struct tutti__cache *cache = lua_touserdata(e->L, at);
+    if (e->may_retry && cache->loaded_mark != tutti__names_mark(e->L, at)) {
+        return TUTTI__STEP_RETRY;
+    }
+    e->has_names = true;
+    return TUTTI__STEP_DONE;
+}
+
+char tutti__encoder_name(struct tutti__encoder *e)
+{
+    lua_State *L = e->L;
+    lua_pushvalue(L, -1);
+    if (lua_rawget(L, e->base + TUTTI__SLOT_NAMES) == LUA_TSTRING) {
+        return lua_tostring(L, -1)[0];
+    }
+    lua_pop(L, 1);
+    return 0;
+}
+
+int tutti__encoder_put_ref(struct tutti__encoder *e, uint32_t offset)
+{
+    if (!tutti__writer_reserve(&e->out, 1 + sizeof offset)) {
+        return tutti__encoder_no_room(e);
+    }
+    e->out.start[offset] |= TUTTI__TAG_SHARED_BIT;
+    *e->out.next++ = TUTTI__TAG_REF;
+    e->out.next = tutti__put_u32(e->out.next, offset);
+    lua_pop(e->L, 1);
+    return TUTTI__STEP_DONE;
+}
+
+/* Remember that the object at `index` stands at the next byte. */
+static int note_seen(struct tutti__encoder *e, int index)
+{
+    const void *address = lua_topointer(e->L, index);
+    struct tutti__seen_slot *slot = tutti__seen_find(&e->seen, address);
+    if (slot == NULL) {
+        return TUTTI__STEP_NOMEM;
+    }
+    tutti__seen_add(&e->seen, slot, address, tutti__writer_offset(&e->out), 0);
+    return TUTTI__STEP_DONE;
+}
+
+int tutti__encoder_put_named(struct tutti__encoder *e)
+{
+    lua_State *L = e->L;
+    size_t size;
+    const char *name = lua_tolstring(L, -1, &size);
+    name++; /* behind the letter of its kind */
+    size--;
+    if (!tutti__writer_reserve(&e->out, 2 + sizeof(uint32_t) + size)) {
+        return tutti__encoder_no_room(e);
+    }
+    int rc = note_seen(e, -2);
+    if (rc != TUTTI__STEP_DONE) {
+        return rc;
+    }
+    *e->out.next++ = TUTTI__TAG_NAMED;
+    *e->out.next++ = (uint8_t)lua_type(L, -2);
+    e->out.next = tutti__put_u32(e->out.next, (uint32_t)size);
+    memcpy(e->out.next, name, size);
+    e->out.next += size;
+    lua_pop(L, 2);
+    return TUTTI__STEP_DONE;
+}
+
+static bool grow_frames(struct tutti__encoder *e)
+{
+    bool first = e->frames == e->first_frames;
+    uint32_t capacity = e->frame_capacity * 2;
+    struct tutti__encode_frame *more =
+        tutti__realloc(first ? NULL : e->frames, (size_t)capacity * sizeof *more);
+    if (more == NULL) {
+        return false;
+    }
+    if (first) {
+        memcpy(more, e->first_frames, sizeof e->first_frames);
+    }
+    e->frames = more;
+    e->frame_capacity = capacity;
+    return true;
+}
+
+int tutti__encoder_open(struct tutti__encoder *e, uint8_t tag, size_t head_bytes)
+{
+    uint32_t depth_max = e->opts->depth_max != 0 ? e->opts->depth_max : TUTTI_VALUE_DEPTH_MAX;
+    if (e->depth >= depth_max) {
+        return tutti__encoder_refuse(e, "nested deeper than %u", (unsigned)depth_max);
+    }
+    if (!lua_checkstack(e->L, TUTTI__STACK_SPARE)) {
+        return tutti__encoder_refuse(e, "nested too deeply for the Lua stack");
+    }
+    if (e->depth == e->frame_capacity && !grow_frames(e)) {
+        return TUTTI__STEP_NOMEM;
+    }
+    if (!tutti__writer_reserve(&e->out, 1 + head_bytes)) {
+        return tutti__encoder_no_room(e);
+    }
+    int rc = note_seen(e, -1);
+    if (rc != TUTTI__STEP_DONE) {
+        return rc;
+    }
+    e->frames[e->depth++] = (struct tutti__encode_frame){
+        .index = lua_gettop(e->L), .offset = tutti__writer_offset(&e->out)};
+    *e->out.next++ = tag;
+    memset(e->out.next, 0, head_bytes);
+    e->out.next += head_bytes;
+    return TUTTI__STEP_OPENED;
+}
+
+/* ---- values without parts ------------------------------------------------------------------ */
+
+static void put_integer(struct tutti__writer *w, lua_Integer value)
+{
+    uint8_t *at = w->next;
+    if (value >= 0 && value <= TUTTI__SMALL_MAX) {
+        *at++ = (uint8_t)(TUTTI__TAG_SMALL | value);
+    } else if (value >= INT8_MIN && value <= INT8_MAX) {
+        *at++ = TUTTI__TAG_INT8;
+        *at++ = (uint8_t)value;
+    } else if (value >= INT16_MIN && value <= INT16_MAX) {
+        int16_t narrow = (int16_t)value;
+        *at++ = TUTTI__TAG_INT16;
+        memcpy(at, &narrow, sizeof narrow);
+        at += sizeof narrow;
+    } else if (value >= INT32_MIN && value <= INT32_MAX) {
+        int32_t narrow = (int32_t)value;
+        *at++ = TUTTI__TAG_INT32;
+        memcpy(at, &narrow, sizeof narrow);
+        at += sizeof narrow;
+    } else {
+        *at++ = TUTTI__TAG_INT64;
+        memcpy(at, &value, sizeof value);
+        at += sizeof value;
+    }
+    w->next = at;
+}
+
+static void put_float(struct tutti__writer *w, lua_Number value)
+{
+    *w->next++ = TUTTI__TAG_FLOAT;
+    memcpy(w->next, &value, sizeof value);
+    w->next += sizeof value;
+}
+
+/* A long string may be there already: they are known by the address of their characters. */
+static int put_long_string(struct tutti__encoder *e, const char *s, size_t size)
+{
+    struct tutti__seen_slot *slot = tutti__seen_find(&e->seen, s);
+    if (slot == NULL) {
+        return TUTTI__STEP_NOMEM;
+    }
+    if (slot->key != NULL) {
+        uint32_t offset = slot->offset;
+        lua_pushnil(e->L); /* put_ref pops */
+        return tutti__encoder_put_ref(e, offset);
+    }
+    size_t head = 1 + sizeof(uint32_t);
+    if (size > TUTTI_VALUE_BYTES_MAX || !tutti__writer_reserve(&e->out, head + size)) {
+        e->out.too_large = e->out.too_large || size > TUTTI_VALUE_BYTES_MAX;
+        return tutti__encoder_no_room(e);
+    }
+    tutti__seen_add(&e->seen, slot, s, tutti__writer_offset(&e->out), 0);
+    *e->out.next++ = TUTTI__TAG_STRING;
+    e->out.next = tutti__put_u32(e->out.next, (uint32_t)size);
+    memcpy(e->out.next, s, size);
+    e->out.next += size;
+    return TUTTI__STEP_DONE;
+}
+
+static int put_string(struct tutti__encoder *e, int index)
+{
+    size_t size;
+    const char *s = lua_tolstring(e->L, index, &size); /* is a string: nothing is converted */
+    if (size > TUTTI__SHORT_MAX) {
+        return put_long_string(e, s, size);
+    }
+    if (!tutti__writer_reserve(&e->out, 1 + size)) {
+        return tutti__encoder_no_room(e);
+    }
+    *e->out.next++ = (uint8_t)(TUTTI__TAG_SHORT | size);
+    memcpy(e->out.next, s, size);
+    e->out.next += size;
+    return TUTTI__STEP_DONE;
+}
+
+/* Write the value at `index` if it has no parts; pops nothing. OPENED: it has, nothing is written. */
+static int put_plain(struct tutti__encoder *e, int index)
+{
+    enum { LARGEST = 1 + sizeof(lua_Integer) };
+    lua_State *L = e->L;
+    int type = lua_type(L, index);
+    if (type == LUA_TSTRING) {
+        return put_string(e, index);
+    }
+    if (!tutti__writer_reserve(&e->out, LARGEST)) {
+        return tutti__encoder_no_room(e);
+    }
+    switch (type) {
+    case LUA_TNIL:
+        *e->out.next++ = TUTTI__TAG_NIL;
+        return TUTTI__STEP_DONE;
+    case LUA_TBOOLEAN:
+        *e->out.next++ = lua_toboolean(L, index) ? TUTTI__TAG_TRUE : TUTTI__TAG_FALSE;
+        return TUTTI__STEP_DONE;
+    case LUA_TNUMBER:
+        if (lua_isinteger(L, index)) {
+            put_integer(&e->out, lua_tointegerx(L, index, NULL));
+        } else {
+            put_float(&e->out, lua_tonumberx(L, index, NULL));
+        }
+        return TUTTI__STEP_DONE;
+    default:
+        return TUTTI__STEP_OPENED;
+    }
+}
+
+/* ---- objects -------------------------------------------------------------------------------- */
+
+static int put_globals(struct tutti__encoder *e)
+{
+    if (!tutti__writer_reserve(&e->out, 1)) {
+        return tutti__encoder_no_room(e);
+    }
+    *e->out.next++ = TUTTI__TAG_GLOBALS;
+    lua_pop(e->L, 1);
+    return TUTTI__STEP_DONE;
+}
+
+/* Does the metatable at the top have a name? Pops it. */
+static int check_metatable(struct tutti__encoder *e)
+{
+    char kind = tutti__encoder_name(e);
+    lua_pop(e->L, kind != 0 ? 2 : 1);
+    if (kind != 0) {
+        return TUTTI__STEP_DONE;
+    }
+    return e->may_retry ? (int)TUTTI__STEP_RETRY
+                        : tutti__encoder_refuse(e, "table with a metatable that has no name");
+}
+
+static int put_table(struct tutti__encoder *e)
+{
+    lua_State *L = e->L;
+    const void *address = lua_topointer(L, -1);
+    if (address == e->globals || address == e->env) {
+        return put_globals(e);
+    }
+    struct tutti__seen_slot *slot = tutti__seen_find(&e->seen, address);
+    if (slot == NULL) {
+        return TUTTI__STEP_NOMEM;
+    }
+    if (slot->key != NULL) {
+        return tutti__encoder_put_ref(e, slot->offset);
+    }
+    int rc = tutti__encoder_need_names(e);
+    if (rc != TUTTI__STEP_DONE) {
+        return rc;
+    }
+    char kind = tutti__encoder_name(e);
+    if (kind == TUTTI__NAME_MODULE || kind == TUTTI__NAME_CLASS) {
+        return tutti__encoder_put_named(e);
+    }
+    lua_pop(L, kind != 0 ? 1 : 0);
+    bool has_metatable = lua_getmetatable(L, -1) != 0;
+    rc = has_metatable ? check_metatable(e) : (int)TUTTI__STEP_DONE;
+    if (rc != TUTTI__STEP_DONE) {
+        return rc;
+    }
+    rc = tutti__encoder_open(e, has_metatable ? TUTTI__TAG_OBJECT : TUTTI__TAG_TABLE,
+                             TUTTI__TABLE_HEAD_BYTES);
+    if (rc == TUTTI__STEP_OPENED) {
+        e->frames[e->depth - 1].has_metatable = has_metatable;
+        lua_pushnil(L); /* the first key of lua_next */
+    }
+    return rc;
+}
+
+static int put_handle(struct tutti__encoder *e, uint8_t kind, void *object)
+{
+    uint32_t number;
+    if (!tutti__writer_object(&e->out, kind, object, &number)) {
+        e->opts->ops->handle_drop(kind, object);
+        return TUTTI__STEP_NOMEM;
+    }
+    if (!tutti__writer_reserve(&e->out, 1 + sizeof number)) {
+        return tutti__encoder_no_room(e);
+    }
+    int rc = note_seen(e, -1);
+    if (rc == TUTTI__STEP_DONE) {
+        *e->out.next++ = TUTTI__TAG_HANDLE;
+        e->out.next = tutti__put_u32(e->out.next, number);
+        lua_pop(e->L, 1);
+    }
+    return rc;
+}
+
+static int put_foreign(struct tutti__encoder *e)
+{
+    int rc = tutti__encoder_need_names(e);
+    if (rc == TUTTI__STEP_DONE && tutti__encoder_name(e) != 0) {
+        return tutti__encoder_put_named(e);
+    }
+    return rc != TUTTI__STEP_DONE ? rc : tutti__encoder_refuse(e, "userdata");
+}
+
+static int put_userdata(struct tutti__encoder *e)
+{
+    const struct tutti__value_ops *ops = e->opts->ops;
+    struct tutti__seen_slot *slot = tutti__seen_find(&e->seen, lua_topointer(e->L, -1));
+    if (slot == NULL) {
+        return TUTTI__STEP_NOMEM;
+    }
+    if (slot->key != NULL) {
+        return tutti__encoder_put_ref(e, slot->offset);
+    }
+    if (ops != NULL && ops->handle_encode != NULL) {
+        uint8_t kind = 0;
+        void *object = NULL;
+        const char *why = "this handle may not cross";
+        int answer = ops->handle_encode(e->L, lua_gettop(e->L), &kind, &object, &why, ops->user);
+        if (answer != 0) {
+            return answer > 0 ? put_handle(e, kind, object) : tutti__encoder_refuse(e, "%s", why);
+        }
+    }
+    return put_foreign(e);
+}
+
+int tutti__encoder_put(struct tutti__encoder *e)
+{
+    int rc = put_plain(e, -1);
+    if (rc != TUTTI__STEP_OPENED) {
+        if (rc == TUTTI__STEP_DONE) {
+            lua_pop(e->L, 1);
+        }
+        return rc;
+    }
+    switch (lua_type(e->L, -1)) {
+    case LUA_TTABLE:
+        return put_table(e);
+    case LUA_TFUNCTION:
+        return tutti__encoder_put_function(e);
+    case LUA_TUSERDATA:
+        return put_userdata(e);
+    case LUA_TLIGHTUSERDATA:
+        return tutti__encoder_refuse(e, "light userdata");
+    default:
+        return tutti__encoder_refuse(e, "%s", lua_typename(e->L, lua_type(e->L, -1)));
+    }
+}
+
+/* ---- tables --------------------------------------------------------------------------------- */
+
+/* Is the key below the top the next of the array, `*skipped` nils further? Behind the table's length
+ * it is not: `#` must be the same on the other side. */
+static bool is_array_key(lua_State *L, const struct tutti__encode_frame *f, lua_Unsigned *skipped)
+{
+    if (f->second != 0 || !lua_isinteger(L, -2)) {
+        return false;
+    }
+    lua_Unsigned key = (lua_Unsigned)lua_tointegerx(L, -2, NULL);
+    *skipped = key - 1 - f->first;
+    return *skipped == 0 ||
+           (*skipped <= TUTTI__HOLES_MAX && key <= lua_rawlen(L, f->index));
+}
+
+/* Write the key below the top, or count it as the next of the array. OPENED: it is a frame now. */
+static int put_key(struct tutti__encoder *e, struct tutti__encode_frame *f)
+{
+    lua_State *L = e->L;
+    lua_Unsigned skipped;
+    if (is_array_key(L, f, &skipped)) {
+        if (!tutti__writer_reserve(&e->out, skipped)) {
+            return tutti__encoder_no_room(e);
+        }
+        memset(e->out.next, TUTTI__TAG_NIL, skipped);
+        e->out.next += skipped;
+        f->first += (uint32_t)skipped + 1;
+        return TUTTI__STEP_DONE;
+    }
+    f->second++;
+    int rc = put_plain(e, -2);
+    if (rc == TUTTI__STEP_OPENED) {
+        f->in_key = true;
+        lua_pushvalue(L, -2);
+        rc = tutti__encoder_put(e);
+        e->frames[e->depth - 1 - (rc == TUTTI__STEP_OPENED)].in_key = rc != TUTTI__STEP_DONE;
+    }
+    return rc;
+}
+
+static int close_table(struct tutti__encoder *e, struct tutti__encode_frame *f)
+{
+    lua_State *L = e->L;
+    uint8_t *at = tutti__put_u32(e->out.start + f->offset + 1, f->first);
+    tutti__put_u32(at, f->second);
+    int rc = TUTTI__STEP_DONE;
+    if (f->has_metatable) {
+        lua_getmetatable(L, f->index);
+        struct tutti__seen_slot *slot = tutti__seen_find(&e->seen, lua_topointer(L, -1));
+        if (slot == NULL) {
+            return TUTTI__STEP_NOMEM;
+        }
+        if (slot->key != NULL) {
+            rc = tutti__encoder_put_ref(e, slot->offset);
+        } else {
+            tutti__encoder_name(e);
+            rc = tutti__encoder_put_named(e);
+        }
+    }
+    if (rc == TUTTI__STEP_DONE) {
+        e->depth--;
+        lua_pop(L, 1);
+    }
+    return rc;
+}
+
+/* Write entries of the top frame's table until one opens a frame; closes the frame at the end. */
+static int step_table(struct tutti__encoder *e)
+{
+    lua_State *L = e->L;
+    struct tutti__encode_frame *f = &e->frames[e->depth - 1];
+    for (;;) {
+        if (!f->in_key) {
+            if (lua_next(L, f->index) == 0) {
+                return close_table(e, f);
+            }
+            int rc = put_key(e, f);
+            if (rc != TUTTI__STEP_DONE) {
+                return rc;
+            }
+        }
+        f->in_key = false; /* a key that was a frame of its own is written now */
+        int rc = tutti__encoder_put(e);
+        if (rc != TUTTI__STEP_DONE) {
+            return rc;
+        }
+    }
+}
+
+/* ---- messages ------------------------------------------------------------------------------- */
+
+static int encode_root(struct tutti__encoder *e)
+{
+    lua_pushvalue(e->L, e->first + e->root);
+    int rc = tutti__encoder_put(e);
+    while (rc >= 0 && e->depth > 0) {
+        rc = e->frames[e->depth - 1].is_function ? tutti__encoder_step_function(e) : step_table(e);
+    }
+    return rc;
+}
+
+static int encode_all(struct tutti__encoder *e)
+{
+    if (e->count > TUTTI_VALUE_COUNT_MAX) {
+        return tutti__encoder_refuse(e, "more than %d values in one message",
+                                     (int)TUTTI_VALUE_COUNT_MAX);
+    }
+    if (!tutti__writer_reserve(&e->out, TUTTI__MESSAGE_HEAD_BYTES)) {
+        return tutti__encoder_no_room(e);
+    }
+    e->out.next = tutti__put_u32(e->out.next, (uint32_t)e->count);
+    for (e->root = 0; e->root < e->count; e->root++) {
+        int rc = encode_root(e);
+        if (rc < 0) {
+            return rc;
+        }
+    }
+    return TUTTI__STEP_DONE;
+}
+
+static void begin(struct tutti__encoder *e)
+{
+    size_t bytes_max = e->opts->bytes_max;
+    if (bytes_max == 0 || bytes_max > TUTTI_VALUE_BYTES_MAX) {
+        bytes_max = TUTTI_VALUE_BYTES_MAX;
+    }
+    e->root = 0;
+    e->depth = 0;
+    e->has_cache = false;
+    e->has_names = false;
+    e->held_count = 0;
+    e->dump = NULL;
+    e->dump_capacity = 0;
+    e->frames = e->first_frames;
+    e->frame_capacity = TUTTI__FIRST_FRAMES;
+    tutti__writer_init(&e->out, e->opts->ops, bytes_max);
+    tutti__seen_init(&e->seen);
+    lua_settop(e->L, e->base + TUTTI__SLOTS_MAX_);
+}
+
+static void end(struct tutti__encoder *e)
+{
+    lua_settop(e->L, e->base);
+    for (int i = 0; i < e->held_count; i++) {
+        tutti__proto_unref(e->held[i]);
+    }
+    tutti__free(e->dump);
+    if (e->frames != e->first_frames) {
+        tutti__free(e->frames);
+    }
+    tutti__seen_deinit(&e->seen);
+    tutti__writer_deinit(&e->out);
+}
+
+static int fill_names(lua_State *L)
+{
+    const char *library = lua_touserdata(L, 1);
+    tutti__cache_open(L);
+    tutti__names_fill(L, lua_gettop(L), library);
+    return 0;
+}
+
+/* Learn the names of this state. No frame is open. */
+static int prepare(struct tutti__encoder *e)
+{
+    lua_State *L = e->L;
+    e->may_retry = false;
+    lua_pushcfunction(L, fill_names);
+    lua_pushlightuserdata(L, (void *)(uintptr_t)e->opts->library);
+    int status = lua_pcall(L, 1, 0, 0);
+    if (status == LUA_OK) {
+        return TUTTI__STEP_DONE;
+    }
+    const char *message = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "error";
+    tutti__encoder_refuse(e, "%s", message);
+    return status == LUA_ERRMEM ? TUTTI__STEP_NOMEM : TUTTI__STEP_REFUSED;
+}
+
+static int encode_message(struct tutti__encoder *e)
+{
+    e->may_retry = true;
+    begin(e);
+    int rc = encode_all(e);
+    if (rc == TUTTI__STEP_RETRY) {
+        end(e);
+        rc = prepare(e);
+        begin(e);
+        if (rc == TUTTI__STEP_DONE) {
+            rc = encode_all(e);
+        }
+    }
+    return rc;
+}
+
+/* The two tables that are the globals, by address. */
+static void find_globals(struct tutti__encoder *e)
+{
+    lua_State *L = e->L;
+    lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_GLOBALS);
+    e->globals = lua_topointer(L, -1);
+    lua_pop(L, 1);
+    e->env = e->opts->env_index != 0 ? lua_topointer(L, e->opts->env_index) : NULL; /* base is not cut yet */
+}
+
+static int finish(struct tutti__encoder *e, struct tutti__buffer **out)
+{
+    struct tutti__buffer *b = tutti__writer_seal(&e->out);
+    if (b == NULL) {
+        return TUTTI__STEP_NOMEM;
+    }
+    if (e->held_count > 0) {
+        tutti__encoder_remember(e);
+    }
+    *out = b;
+    return TUTTI__STEP_DONE;
+}
+
+int tutti__value_encode(lua_State *L, int first, int count, const struct tutti__encode_opts *opts,
+                        struct tutti__buffer **out, char *err, size_t err_bytes)
+{
+    struct tutti__encoder e;
+    e.L = L;
+    e.opts = opts != NULL ? opts : &no_opts;
+    e.first = lua_absindex(L, first);
+    e.count = count;
+    e.base = lua_gettop(L);
+    if (!lua_checkstack(L, TUTTI__SLOTS_MAX_ + TUTTI__STACK_SPARE)) {
+        snprintf(err, err_bytes, "the Lua stack is full");
+        return TUTTI__VALUE_REFUSED;
+    }
+    find_globals(&e);
+    int rc = encode_message(&e);
+    if (rc == TUTTI__STEP_DONE) {
+        rc = finish(&e, out);
+    }
+    if (rc == TUTTI__STEP_NOMEM) {
+        snprintf(err, err_bytes, "not enough memory");
+    } else if (rc == TUTTI__STEP_REFUSED) {
+        tutti__path_write(&e, e.reason, err, err_bytes);
+    }
+    end(&e);
+    return rc;
+}

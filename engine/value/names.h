@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * names.h - which values of a state cross by name, and finding them in another.
+ *
+ * The NAMES table of the cache maps an object to a string: one letter of enum tutti__name_kind, the
+ * module, and for a field of it a zero byte and the field's name. It is filled from package.loaded,
+ * one level deep, and again when a value is met that it does not know although package.loaded has
+ * changed since, or that could not cross otherwise.
+ *
+ * Layer: value. Locks: none; all on the thread that runs the state.
+ * Invariant: of several names the one that comes first in (module itself, then alphabet) is kept, so
+ * that the choice does not depend on the order of a hash table.
+ */
+#ifndef TUTTI_VALUE_NAMES_H
+#define TUTTI_VALUE_NAMES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <lua.h>
+
+enum tutti__name_kind {
+    TUTTI__NAME_MODULE = 'M',    /* a value of package.loaded */
+    TUTTI__NAME_CLASS = 'C',     /* a table of a module that has `__index`, or of the library */
+    TUTTI__NAME_TABLE = 'T',     /* another table of a module: known as metatable only */
+    TUTTI__NAME_CFUNCTION = 'F', /* a C function in a module */
+    TUTTI__NAME_LIBRARY = 'L',   /* a Lua function of the library's own chunks */
+};
+
+/* Count a mark over the values of package.loaded; never 0. Neither raises nor allocates; takes up
+ * to 4 slots of the stack. */
+uint64_t tutti__names_mark(lua_State *L, int cache);
+
+/* Fill NAMES of the cache at `cache`. Args: library - see codec.h. Raises: memory. */
+void tutti__names_fill(lua_State *L, int cache, const char *library);
+
+/* Is `source` (of lua_Debug) the name of a chunk of the library? Thread: any. */
+bool tutti__names_own_source(const char *source, const char *library);
+
+/**
+ * Push the value that a name (without its letter) has in L; modules not loaded yet are required.
+ * Args:    type - Lua's type that the sender's value had.
+ * Raises: when there is no such value, or of another type; whatever the module raises.
+ */
+void tutti__names_resolve(lua_State *L, const char *name, size_t size, int type);
+
+#endif
