@@ -53,7 +53,7 @@ void tutti__writer_init(struct tutti__writer *w, const struct tutti__value_ops *
 {
     w->start = w->scratch;
     w->next = w->scratch;
-    w->end = w->scratch + sizeof w->scratch;
+    w->end = w->scratch + (bytes_max < sizeof w->scratch ? bytes_max : sizeof w->scratch);
     w->block = NULL;
     w->bytes_max = bytes_max;
     w->too_large = false;
@@ -85,6 +85,8 @@ bool tutti__writer_grow(struct tutti__writer *w, size_t bytes)
     capacity = capacity + capacity / 2;
     if (capacity < used + bytes) {
         capacity = used + bytes; /* one large string gets what it needs and no more */
+    } else if (capacity > w->bytes_max) {
+        capacity = w->bytes_max;
     }
     struct tutti__buffer *block = tutti__realloc(w->block, sizeof *block + capacity);
     if (block == NULL) {

@@ -68,7 +68,8 @@ struct tutti__encode_opts {
                                "tutti", "tutti.*" cross by name; NULL = none. The same for all calls
                                on one state. */
     uint32_t depth_max;     /* 0 = TUTTI_VALUE_DEPTH_MAX; counts tables and functions */
-    size_t bytes_max;       /* 0 = TUTTI_VALUE_BYTES_MAX, which is also the most there can be */
+    size_t bytes_max;       /* 0 = TUTTI_VALUE_BYTES_MAX, which is also the most there can be (a
+                               number asks for room for 9 bytes, whatever it takes) */
 };
 
 struct tutti__decode_opts {

@@ -153,7 +153,7 @@ int tutti__encoder_open(struct tutti__encoder *e, uint8_t tag, size_t head_bytes
         return tutti__encoder_refuse(e, "nested deeper than %u", (unsigned)depth_max);
     }
     if (!lua_checkstack(e->L, TUTTI__STACK_SPARE)) {
-        return tutti__encoder_refuse(e, "nested too deeply for the Lua stack");
+        return tutti__encoder_refuse(e, "no room on the Lua stack for more nesting");
     }
     if (e->depth == e->frame_capacity && !grow_frames(e)) {
         return TUTTI__STEP_NOMEM;
@@ -641,7 +641,7 @@ int tutti__value_encode(lua_State *L, int first, int count, const struct tutti__
     e.count = count;
     e.base = lua_gettop(L);
     if (!lua_checkstack(L, TUTTI__SLOTS_MAX_ + TUTTI__STACK_SPARE)) {
-        snprintf(err, err_bytes, "the Lua stack is full");
+        snprintf(err, err_bytes, "no room on the Lua stack");
         return TUTTI__VALUE_REFUSED;
     }
     find_globals(&e);

@@ -78,6 +78,36 @@ static char field_kind(const struct fill *f)
     }
 }
 
+static bool is_listed(const char *word, const char *list)
+{
+    size_t size = strlen(word);
+    for (const char *at = strstr(list, word); at != NULL; at = strstr(at + 1, word)) {
+        if (at[-1] == ' ' && at[size] == ' ') {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* How sure is it that another state has the same under this name? The least is the best. What Lua
+ * itself brings comes before aliases that a script or a module has made of it. */
+static int name_rank(const char *name, size_t size)
+{
+    static const char libraries[] = " coroutine debug io math os package string table utf8 ";
+    static const char basics[] = " assert collectgarbage dofile error getmetatable ipairs load"
+                                 " loadfile next pairs pcall print rawequal rawget rawlen rawset"
+                                 " require select setmetatable tonumber tostring type warn xpcall ";
+    const char *module = name + 1; /* behind the letter; strings of Lua end in a zero byte */
+    const char *field = module + strlen(module) + 1;
+    if (name[0] == TUTTI__NAME_MODULE) {
+        return 0;
+    }
+    if (strcmp(module, LUA_GNAME) == 0) {
+        return field < name + size && is_listed(field, basics) ? 1 : 3;
+    }
+    return is_listed(module, libraries) ? 1 : 2;
+}
+
 /* Is the name at the top better than the one below it? */
 static bool is_better(lua_State *L)
 {
@@ -85,10 +115,10 @@ static bool is_better(lua_State *L)
     size_t new_size;
     const char *old_name = lua_tolstring(L, -2, &old_size);
     const char *new_name = lua_tolstring(L, -1, &new_size);
-    if (old_name[0] == TUTTI__NAME_MODULE || new_name[0] == TUTTI__NAME_MODULE) {
-        if (old_name[0] != new_name[0]) {
-            return new_name[0] == TUTTI__NAME_MODULE;
-        }
+    int old_rank = name_rank(old_name, old_size);
+    int new_rank = name_rank(new_name, new_size);
+    if (old_rank != new_rank) {
+        return new_rank < old_rank;
     }
     int order = memcmp(new_name, old_name, old_size < new_size ? old_size : new_size);
     return order < 0 || (order == 0 && new_size < old_size);

@@ -8,8 +8,8 @@
  * changed since, or that could not cross otherwise.
  *
  * Layer: value. Locks: none; all on the thread that runs the state.
- * Invariant: of several names the one that comes first in (module itself, then alphabet) is kept, so
- * that the choice does not depend on the order of a hash table.
+ * Invariant: of several names the best is kept (a module itself, then what Lua brings, other modules'
+ * fields, globals; then by alphabet), so that the choice does not hang on the order of a hash table.
  */
 #ifndef TUTTI_VALUE_NAMES_H
 #define TUTTI_VALUE_NAMES_H
