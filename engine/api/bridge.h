@@ -12,6 +12,7 @@
 #include "io/timer.h"
 #include "sched/blocking.h"
 #include "sched/home.h"
+#include "sched/task.h"
 #include "tutti.h"
 
 /* ---- homes -------------------------------------------------------------------------------- */
@@ -23,7 +24,8 @@ struct tutti__home *tutti__bridge_loop(tutti_engine *e);
 struct tutti__home *tutti__bridge_here(tutti_engine *e);
 
 /* Storage of the calling home's thread for the Lua layer: one pointer, NULL at first. `on_stop`
- * is called with it, if it is not NULL, on that thread when the thread stops. */
+ * is called with it, if it is not NULL, on that thread when the thread stops: workers, and the loop
+ * thread of TUTTI_LOOP_OWN_THREAD. A caller's loop is the caller's: its slot is not touched. */
 void **tutti__bridge_slot(tutti_engine *e);
 void tutti__bridge_on_worker_stop(tutti_engine *e, void (*on_stop)(void *slot));
 
@@ -47,20 +49,34 @@ bool tutti__bridge_watch(tutti_task *t, struct tutti__watch *w);
 
 /* See sched/task.h: struct tutti__cancel_hook, tutti__task_set_cancel_hook, _take_cancel_hook. */
 
+/**
+ * Make a task that counts as started and suspended: cancelling it sets the flag and fires the hook,
+ * and only tutti_promise_settle ends it. (A promise, in contrast, is settled by a cancel at once.)
+ * Thread: any. Memory: `*out` is owned. Returns: TUTTI_OK · TUTTI_ENOMEM · TUTTI_ESTOPPED.
+ */
+int tutti__bridge_suspended_new(tutti_engine *e, tutti_task **out);
+
+/* One pointer of the engine's for the Lua layer, NULL at first; it sees to its own locking. */
+void **tutti__bridge_lua(tutti_engine *e);
+
 /* ---- the loop ----------------------------------------------------------------------------- */
 
 /**
- * Run the loop on its thread until `until(user)` is true; it is asked after each round.
- * Thread:  the loop thread (TUTTI_LOOP_CALLER: the creator), not from within a loop callback.
+ * Run the loop on its thread until `until(user)` is true; it is asked before the first round and after
+ * each.
+ * Thread:  the loop thread (TUTTI_LOOP_CALLER: the creator).
  * Blocks:  yes.
+ * Returns: TUTTI_OK · TUTTI_EDEADLK (from within a loop callback, the pump or a task: nothing has run) ·
+ *          TUTTI_EINVAL (not the loop thread, or the engine runs its loop itself).
  */
-void tutti__bridge_run_until(tutti_engine *e, bool (*until)(void *user), void *user);
+int tutti__bridge_run_until(tutti_engine *e, bool (*until)(void *user), void *user);
 
 /* The uv_loop_t of the engine, for luv. Thread: the loop's. */
 void *tutti__bridge_uv_loop(tutti_engine *e);
 
-/* Start (or move) / stop a timer: see io/timer.h. Thread: the loop's. */
-void tutti__bridge_timer_start(tutti_engine *e, struct tutti__timer *timer, uint64_t deadline_ns);
+/* Start (or move) / stop a timer: see io/timer.h. Thread: the loop's. Start returns TUTTI_OK, or
+ * TUTTI_ENOMEM: not armed (never for one that is armed already). */
+int tutti__bridge_timer_start(tutti_engine *e, struct tutti__timer *timer, uint64_t deadline_ns);
 void tutti__bridge_timer_stop(tutti_engine *e, struct tutti__timer *timer);
 
 /* The engine's clock (base/env.h), in ns. Thread: any. */

@@ -29,6 +29,7 @@ struct tutti__loop {
     struct tutti__timers timers;  /* [loop] */
     const struct tutti__env *env; /* [const] */
     bool is_running;              /* [loop] inside tutti__loop_run_until */
+    bool is_closed;               /* [loop] */
     bool has_more;                /* [loop] the last pump said that more is ready */
 };
 
@@ -88,9 +89,13 @@ static void close_handle(uv_handle_t *handle, void *user)
     }
 }
 
-void tutti__loop_free(struct tutti__loop *loop)
+void tutti__loop_close(struct tutti__loop *loop)
 {
     TUTTI_ASSERT(!loop->is_running);
+    if (loop->is_closed) {
+        return;
+    }
+    loop->is_closed = true;
     while (tutti__home_drain(&loop->home)) {
         /* posts may post */
     }
@@ -100,6 +105,11 @@ void tutti__loop_free(struct tutti__loop *loop)
     TUTTI_ASSERT(rc == 0);
     (void)rc;
     tutti__timers_deinit(&loop->timers);
+}
+
+void tutti__loop_free(struct tutti__loop *loop)
+{
+    tutti__loop_close(loop);
     tutti__free(loop);
 }
 
@@ -111,6 +121,11 @@ struct tutti__home *tutti__loop_home(struct tutti__loop *loop)
 void *tutti__loop_uv(struct tutti__loop *loop)
 {
     return &loop->uv;
+}
+
+const struct tutti__env *tutti__loop_env(const struct tutti__loop *loop)
+{
+    return loop->env;
 }
 
 uint64_t tutti__loop_now_ns(const struct tutti__loop *loop)

@@ -33,10 +33,13 @@ struct tutti__loop;
 int tutti__loop_new(struct tutti__loop **out, const struct tutti__env *env);
 
 /**
- * Run what is left in the inbox, close every handle, free the loop. Timers still armed are forgotten.
- * Thread:  the loop's, outside tutti__loop_run_until; nobody posts any more.
+ * Run what is left in the inbox and close every handle. Timers still armed are forgotten. Idempotent.
+ * Thread:  the loop's, outside tutti__loop_run_until.
  * Blocks:  until libuv has finished the requests that are under way.
  */
+void tutti__loop_close(struct tutti__loop *loop);
+
+/* Close if that has not been done, then free. Thread: any, once; nobody posts any more. */
 void tutti__loop_free(struct tutti__loop *loop);
 
 /* Thread: any. */
@@ -45,7 +48,8 @@ struct tutti__home *tutti__loop_home(struct tutti__loop *loop);
 /* The uv_loop_t. */
 void *tutti__loop_uv(struct tutti__loop *loop);
 
-/* The engine's clock. Thread: any. */
+/* The engine's clock, and what it is asked with. Thread: any. */
+const struct tutti__env *tutti__loop_env(const struct tutti__loop *loop);
 uint64_t tutti__loop_now_ns(const struct tutti__loop *loop);
 
 /**

@@ -87,11 +87,26 @@ int tutti__sched_submit(struct tutti__sched *sched, const tutti_task_desc *desc,
 /* As tutti_promise_new. A promise has no parent. */
 int tutti__sched_promise_new(struct tutti__sched *sched, tutti_task **out);
 
+/**
+ * Make a task that is suspended from the start, as if its body had returned TUTTI_TASK_SUSPEND: unlike a
+ * promise, cancelling it only sets the flag and fires the cancel hook; who made it settles it. No parent.
+ */
+int tutti__sched_suspended_new(struct tutti__sched *sched, tutti_task **out);
+
 /* As tutti_wait_idle; the creator's thread runs tasks meanwhile. */
 int tutti__sched_wait_idle(struct tutti__sched *sched);
 
 /* Is no task waiting, ready, running or suspended at this moment? Thread: any. */
 bool tutti__sched_is_idle(struct tutti__sched *sched);
+
+/**
+ * Have `post` sent to `home` when the scheduler is next idle. One such post at a time.
+ *
+ * Thread:  the loop's. Memory: `post` is the engine's until its fn is called.
+ * Returns: true - armed · false - it is idle now, nothing will be posted.
+ */
+bool tutti__sched_notify_idle(struct tutti__sched *sched, struct tutti__post *post,
+                              struct tutti__home *home);
 
 /* Fill the fields of tutti_stats behind struct_size. */
 void tutti__sched_stats(struct tutti__sched *sched, tutti_stats *out);

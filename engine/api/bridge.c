@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * bridge.c - see bridge.h.
+ *
+ * Layer: api. Locks: none.
+ */
+#include "api/bridge.h"
+
+#include <stddef.h>
+
+#include "api/engine.h"
+#include "base/assert.h"
+
+struct tutti__home *tutti__bridge_loop(tutti_engine *e)
+{
+    return tutti__loop_home(e->loop);
+}
+
+struct tutti__home *tutti__bridge_here(tutti_engine *e)
+{
+    struct tutti__thread *here = tutti__thread_here(e->sched);
+    return here == NULL ? NULL : tutti__thread_home(here);
+}
+
+void **tutti__bridge_slot(tutti_engine *e)
+{
+    struct tutti__thread *here = tutti__thread_here(e->sched);
+    TUTTI_ASSERT(here != NULL);
+    return tutti__thread_slot(here);
+}
+
+void tutti__bridge_on_worker_stop(tutti_engine *e, void (*on_stop)(void *slot))
+{
+    /* Release pairs with the acquire of a thread that stops: it sees what on_stop relies on. */
+    TUTTI_STORE(&e->on_worker_stop, on_stop, release);
+}
+
+/* Thread: whichever settled the task. */
+static void on_watch_notice(struct tutti__notice *notice, tutti_task *task)
+{
+    (void)task;
+    struct tutti__watch *w =
+        (struct tutti__watch *)(void *)((char *)notice - offsetof(struct tutti__watch, notice));
+    tutti__home_post(w->home, &w->post);
+}
+
+bool tutti__bridge_watch(tutti_task *t, struct tutti__watch *w)
+{
+    w->notice.fn = on_watch_notice;
+    return tutti__task_notify(t, &w->notice);
+}
+
+int tutti__bridge_run_until(tutti_engine *e, bool (*until)(void *user), void *user)
+{
+    return tutti__engine_run_until(e, until, user);
+}
+
+void *tutti__bridge_uv_loop(tutti_engine *e)
+{
+    return tutti__loop_uv(e->loop);
+}
+
+int tutti__bridge_timer_start(tutti_engine *e, struct tutti__timer *timer, uint64_t deadline_ns)
+{
+    return tutti__loop_timer_start(e->loop, timer, deadline_ns);
+}
+
+void tutti__bridge_timer_stop(tutti_engine *e, struct tutti__timer *timer)
+{
+    tutti__loop_timer_stop(e->loop, timer);
+}
+
+uint64_t tutti__bridge_now_ns(tutti_engine *e)
+{
+    return tutti__loop_now_ns(e->loop);
+}
+
+int tutti__bridge_block(tutti_engine *e, struct tutti__block_job *job)
+{
+    return tutti__blocking_submit(e->sched, job);
+}
+
+int tutti__bridge_process(tutti_engine *e, const struct tutti__process_spec *spec, tutti_task **out)
+{
+    return tutti__process_start(e->processes, spec, out);
+}

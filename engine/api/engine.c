@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * engine.c - making an engine, and taking it apart in the one order that works:
+ *
+ *   close the intake -> end the processes (the loop runs) -> stop the scheduler (bodies return, workers
+ *   are joined; an own loop still serves hooks) -> end the loop thread, or leave the caller's loop ->
+ *   drain the inbox, close every handle -> free
+ *
+ * Layer: api. Locks: thread_mu (leaf).
+ * Invariant: an engine that tutti_engine_new has returned has all its parts.
+ */
+#include "api/engine.h"
+
+#include "base/alloc.h"
+#include "base/limits.h"
+
+/* ---- making --------------------------------------------------------------------------------- */
+
+/* Thread: a worker that stops. */
+static void on_worker_stop(void *user, void *slot)
+{
+    tutti_engine *e = user;
+    /* Acquire pairs with the release in tutti__bridge_on_worker_stop. */
+    tutti__slot_fn on_stop = TUTTI_LOAD(&e->on_worker_stop, acquire);
+    if (on_stop != NULL) {
+        on_stop(slot);
+    }
+}
+
+static int check_config(const tutti_config *cfg)
+{
+    if (cfg->struct_size != sizeof *cfg || cfg->loop > TUTTI_LOOP_CALLER ||
+        cfg->workers > TUTTI_WORKERS_MAX) {
+        return TUTTI_EINVAL;
+    }
+    return TUTTI_OK;
+}
+
+static int start_sched(tutti_engine *e, const tutti_config *cfg, const struct tutti__env *env)
+{
+    struct tutti__sched_config config = {
+        .workers = cfg->workers,
+        .seed = cfg->seed,
+        .env = env,
+        .user = e,
+        .worker_stop = on_worker_stop,
+    };
+    if (config.workers == 0) {
+        uint32_t cpus = tutti__cpu_count();
+        config.workers = cpus < TUTTI_WORKERS_MAX ? cpus : TUTTI_WORKERS_MAX;
+    }
+    return tutti__sched_new(&e->sched, &config);
+}
+
+static int start_loop(tutti_engine *e)
+{
+    return e->has_own_loop ? tutti__loop_thread_start(e)
+                           : tutti__sched_adopt_loop(e->sched, tutti__loop_home(e->loop));
+}
+
+static void init_plain_fields(tutti_engine *e, const tutti_config *cfg)
+{
+    e->creator = pthread_self();
+    e->has_own_loop = cfg->loop == TUTTI_LOOP_OWN_THREAD;
+    tutti__natives_init(&e->natives);
+    tutti__mutex_init(&e->thread_mu);
+    tutti__cond_init(&e->thread_cond);
+}
+
+static void free_plain_fields(tutti_engine *e)
+{
+    tutti__cond_deinit(&e->thread_cond);
+    tutti__mutex_deinit(&e->thread_mu);
+    tutti__natives_deinit(&e->natives);
+    tutti__free(e);
+}
+
+int tutti__engine_new(tutti_engine **out, const tutti_config *cfg, const struct tutti__env *env)
+{
+    static const tutti_config defaults = { .struct_size = sizeof defaults };
+    cfg = cfg != NULL ? cfg : &defaults;
+    env = env != NULL ? env : tutti__env_default();
+    int rc = check_config(cfg);
+    if (rc != TUTTI_OK) {
+        return rc;
+    }
+    tutti_engine *e = tutti__alloc_zero(1, sizeof *e);
+    if (e == NULL) {
+        return TUTTI_ENOMEM;
+    }
+    init_plain_fields(e, cfg);
+    rc = tutti__loop_new(&e->loop, env);
+    if (rc != TUTTI_OK) {
+        goto out_plain;
+    }
+    rc = start_sched(e, cfg, env);
+    if (rc != TUTTI_OK) {
+        goto out_loop;
+    }
+    rc = tutti__processes_new(&e->processes, e->sched, e->loop);
+    if (rc != TUTTI_OK) {
+        goto out_sched;
+    }
+    rc = start_loop(e);
+    if (rc != TUTTI_OK) {
+        goto out_processes;
+    }
+    *out = e;
+    return TUTTI_OK;
+
+out_processes:
+    tutti__processes_free(e->processes);
+out_sched:
+    tutti__sched_free(e->sched);
+out_loop:
+    tutti__loop_free(e->loop);
+out_plain:
+    free_plain_fields(e);
+    return rc;
+}
+
+TUTTI_API int tutti_engine_new(tutti_engine **out, const tutti_config *cfg)
+{
+    return out == NULL ? TUTTI_EINVAL : tutti__engine_new(out, cfg, NULL);
+}
+
+/* ---- taking apart --------------------------------------------------------------------------- */
+
+/* Thread: the loop's. */
+static void on_processes_gone(void *user)
+{
+    tutti_engine *e = user;
+    tutti__mutex_lock(&e->thread_mu);
+    e->are_processes_gone = true;
+    tutti__cond_signal(&e->thread_cond);
+    tutti__mutex_unlock(&e->thread_mu);
+}
+
+/* Thread: the loop's. */
+static void on_stop_post(struct tutti__post *post)
+{
+    tutti_engine *e =
+        (tutti_engine *)(void *)((char *)post - offsetof(struct tutti_engine, stop_post));
+    tutti__processes_stop(e->processes, on_processes_gone, e);
+}
+
+static bool are_processes_gone(void *user)
+{
+    tutti_engine *e = user;
+    tutti__mutex_lock(&e->thread_mu);
+    bool gone = e->are_processes_gone;
+    tutti__mutex_unlock(&e->thread_mu);
+    return gone;
+}
+
+/* Have all child processes ended and wait for it; the loop must be running to see them end. */
+static void end_processes(tutti_engine *e)
+{
+    e->stop_post.fn = on_stop_post;
+    tutti__home_post(tutti__loop_home(e->loop), &e->stop_post);
+    if (!e->has_own_loop) {
+        (void)tutti__engine_run_until(e, are_processes_gone, e);
+        return;
+    }
+    tutti__mutex_lock(&e->thread_mu);
+    while (!e->are_processes_gone) {
+        (void)tutti__cond_wait(&e->thread_cond, &e->thread_mu, TUTTI_FOREVER);
+    }
+    tutti__mutex_unlock(&e->thread_mu);
+}
+
+TUTTI_API int tutti_engine_free(tutti_engine *e)
+{
+    if (e == NULL || !pthread_equal(e->creator, pthread_self()) || !tutti__engine_may_run(e)) {
+        return TUTTI_EINVAL;
+    }
+    TUTTI_STORE(&e->is_stopping, 1, relaxed); /* see tutti_post */
+    tutti__sched_close(e->sched);
+    end_processes(e);
+    tutti__sched_stop(e->sched);
+    if (e->has_own_loop) {
+        tutti__loop_thread_stop(e);
+    } else {
+        tutti__loop_close(e->loop);
+        tutti__sched_leave_loop(e->sched);
+    }
+    tutti__processes_free(e->processes);
+    tutti__sched_free(e->sched);
+    tutti__loop_free(e->loop);
+    free_plain_fields(e);
+    return TUTTI_OK;
+}
+
+/* ---- asking --------------------------------------------------------------------------------- */
+
+tutti_engine *tutti__engine_of(const tutti_task *task)
+{
+    return tutti__sched_user(tutti__sched_of(task));
+}
+
+bool tutti__engine_on_loop(tutti_engine *e)
+{
+    return pthread_equal(e->has_own_loop ? e->loop_thread : e->creator, pthread_self()) != 0;
+}
+
+bool tutti__engine_may_run(tutti_engine *e)
+{
+    struct tutti__thread *here = tutti__thread_here(e->sched);
+    bool is_in_task = here != NULL && tutti__thread_running(here) != NULL;
+    return !is_in_task && (e->has_own_loop || !tutti__loop_is_running(e->loop));
+}
+
+int tutti__engine_run_until(tutti_engine *e, bool (*until)(void *user), void *user)
+{
+    if (e->has_own_loop || !tutti__engine_on_loop(e)) {
+        return TUTTI_EINVAL;
+    }
+    if (!tutti__engine_may_run(e)) {
+        return TUTTI_EDEADLK;
+    }
+    TUTTI_STORE(&e->has_run, 1, relaxed); /* see tutti_task_wait */
+    return tutti__loop_run_until(e->loop, until, user);
+}
+
+TUTTI_API uint32_t tutti_engine_workers(const tutti_engine *e)
+{
+    return e == NULL ? 0 : tutti__sched_workers(e->sched);
+}
+
+TUTTI_API int tutti_get_stats(tutti_engine *e, tutti_stats *out)
+{
+    if (e == NULL || out == NULL || out->struct_size != sizeof *out) {
+        return TUTTI_EINVAL;
+    }
+    tutti__sched_stats(e->sched, out);
+    return TUTTI_OK;
+}

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * engine.h - what an engine is made of, for the files of this folder.
+ *
+ *   creator --- tutti_* ---> sched (workers, extra threads)
+ *                              | homes: posts
+ *                              v
+ *                            loop (own thread, or the creator's)  <--- processes, timers, luv
+ *
+ * Layer: api. Locks: natives.mu and thread_mu, both leaf locks, never held together.
+ * Invariant: sched and loop exist from tutti_engine_new to the end of tutti_engine_free; the loop thread
+ * ends after the scheduler has stopped and before either is freed.
+ */
+#ifndef TUTTI_API_ENGINE_H
+#define TUTTI_API_ENGINE_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/atomic.h"
+#include "base/env.h"
+#include "base/thread.h"
+#include "io/loop.h"
+#include "io/process.h"
+#include "sched/sched.h"
+#include "tutti.h"
+
+struct tutti__native {
+    char *name;
+    tutti_native_fn fn;
+    void *user;
+};
+
+/* Sorted by name. All zero but `mu` is empty. */
+struct tutti__natives {
+    struct tutti__mutex mu;
+    struct tutti__native *items; /* [mu] */
+    size_t count;                /* [mu] */
+    size_t capacity;             /* [mu] */
+};
+
+/* A wait of the loop thread: wakes the loop when its task settles. One for each task that is being
+ * waited for, kept until the task settles, so that waits with a deadline do not pile up. */
+struct tutti__wait_cell {
+    struct tutti__notice notice;
+    struct tutti__post post;
+    tutti_engine *engine;
+    tutti_task *task; /* a reference */
+    struct tutti__wait_cell *next;
+};
+
+/* Called with the slot of a thread that stops. */
+typedef void (*tutti__slot_fn)(void *slot);
+
+struct tutti_engine {
+    struct tutti__sched *sched;                     /* [const] */
+    struct tutti__loop *loop;                       /* [const] */
+    struct tutti__processes *processes;             /* [const] */
+    pthread_t creator;                              /* [const] */
+    bool has_own_loop;                              /* [const] TUTTI_LOOP_OWN_THREAD */
+    pthread_t loop_thread;                          /* [const] with an own loop */
+    TUTTI_ATOMIC(uint32_t) has_run;                 /* [any] the loop has been run; see tutti_task_wait */
+    TUTTI_ATOMIC(uint32_t) is_stopping;             /* [creator sets] tutti_post refuses */
+    TUTTI_ATOMIC(tutti__slot_fn) on_worker_stop;    /* [any] see bridge.h */
+    struct tutti__natives natives;
+    struct tutti__wait_cell *cells;                 /* [loop] */
+    bool must_stop;                                 /* [loop] ends the loop thread */
+    struct tutti__post idle_post;                   /* [sched while is_idle_armed] see wait.c */
+    bool is_idle_armed;                             /* [loop] */
+    struct tutti__mutex thread_mu;
+    struct tutti__cond thread_cond;
+    int thread_status;                              /* [thread_mu] of the start; EPENDING at first */
+    bool are_processes_gone;                        /* [thread_mu] after the stop of all */
+    struct tutti__post stop_post;                   /* [loop] asks it to stop all processes */
+};
+
+/* As tutti_engine_new, with the world given. Args: env - NULL = the operating system's; it must outlive
+ * the engine. */
+int tutti__engine_new(tutti_engine **out, const tutti_config *cfg, const struct tutti__env *env);
+
+/* The engine of a task. */
+tutti_engine *tutti__engine_of(const tutti_task *task);
+
+/* Is the calling thread the one that runs the loop? */
+bool tutti__engine_on_loop(tutti_engine *e);
+
+/* May the loop thread run the loop now: is it in no round and in no task? */
+bool tutti__engine_may_run(tutti_engine *e);
+
+/**
+ * Run the caller's loop until `until(user)`; see tutti__loop_run_until.
+ * Thread:  the creator, with TUTTI_LOOP_CALLER.
+ * Returns: TUTTI_OK · TUTTI_EDEADLK (inside a round or a task) · TUTTI_EINVAL (not the loop's thread).
+ */
+int tutti__engine_run_until(tutti_engine *e, bool (*until)(void *user), void *user);
+
+/* ---- the loop's own thread: loop_thread.c -------------------------------------------------- */
+
+/* Start it; it has adopted the loop when this returns. Returns: TUTTI_OK · TUTTI_EAGAIN · TUTTI_ENOMEM. */
+int tutti__loop_thread_start(tutti_engine *e);
+
+/* Stop it and wait for it. */
+void tutti__loop_thread_stop(tutti_engine *e);
+
+/* ---- natives: native.c ---------------------------------------------------------------------- */
+
+void tutti__natives_init(struct tutti__natives *natives);
+void tutti__natives_deinit(struct tutti__natives *natives);
+int tutti__natives_add(struct tutti__natives *natives, const char *name, tutti_native_fn fn,
+                       void *user);
+bool tutti__natives_find(struct tutti__natives *natives, const char *name, tutti_native_fn *fn,
+                         void **user);
+
+#endif

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * post.c - functions sent to the loop thread, and tasks that a timer settles.
+ *
+ * Layer: api. Locks: none.
+ */
+#include "api/engine.h"
+#include "base/alloc.h"
+#include "io/sleep.h"
+
+struct host_post {
+    struct tutti__post post; /* first */
+    void (*fn)(void *user);
+    void *user;
+};
+
+static void on_host_post(struct tutti__post *post)
+{
+    struct host_post call = *(struct host_post *)(void *)post;
+    tutti__free(post); /* before the call, which may stop a program that counts its leaks */
+    call.fn(call.user);
+}
+
+TUTTI_API int tutti_post(tutti_engine *e, void (*fn)(void *user), void *user)
+{
+    if (e == NULL || fn == NULL) {
+        return TUTTI_EINVAL;
+    }
+    /* Relaxed: it refuses what comes clearly after the stop; what races with it is still run, for the
+     * inbox is drained when the loop closes. */
+    if (TUTTI_LOAD(&e->is_stopping, relaxed) != 0) {
+        return TUTTI_ESTOPPED;
+    }
+    struct host_post *call = tutti__alloc(sizeof *call);
+    if (call == NULL) {
+        return TUTTI_ENOMEM;
+    }
+    *call = (struct host_post){ .post.fn = on_host_post, .fn = fn, .user = user };
+    tutti__home_post(tutti__loop_home(e->loop), &call->post);
+    return TUTTI_OK;
+}
+
+TUTTI_API int tutti_sleep(tutti_engine *e, uint64_t delay_ns, tutti_task **out)
+{
+    if (e == NULL || out == NULL) {
+        return TUTTI_EINVAL;
+    }
+    return tutti__sleep_start(e->sched, e->loop, delay_ns, out);
+}
