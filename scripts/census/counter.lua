@@ -22,18 +22,18 @@ local RUN = 16 -- each run costs one capture; longer ones cost backtrack entries
 local BYTES_MAX = 100 * 1024 * 1024
 local FIRST_BYTES = 8192
 
---- As many of `unit` as there are, in runs: captures one number a run.
-local function runs(unit)
-  local tail = Cc(RUN)
+--- A run of `unit`, from one to RUN: captures its length times `factor`.
+local function run(unit, factor)
+  local tail = Cc(RUN * factor)
   for length = RUN - 1, 1, -1 do
-    tail = unit * tail + Cc(length)
+    tail = unit * tail + Cc(length * factor)
   end
-  return (unit * tail) ^ 0
+  return unit * tail
 end
 
 local full_line = blank ^ 0 * (any - space) * (any - newline) ^ 0 * newline ^ -1
 local blank_line = blank ^ 0 * newline + blank ^ 1 * -any
-local physical = Ct((runs(full_line) * (blank_line * Cc(0)) ^ 1) ^ 0 * runs(full_line))
+local physical = Ct((run(full_line, 1) + run(blank_line, -1)) ^ 0)
 
 --- The pattern that captures the numbers whose sum is a text's lines of code.
 --
@@ -41,9 +41,9 @@ local physical = Ct((runs(full_line) * (blank_line * Cc(0)) ^ 1) ^ 0 * runs(full
 -- line, which is what a unit counts, and `rest` ends at the end of that line at the latest, except
 -- in a string, which counts its own further lines. A comment that leaves the line ends `rest` too.
 local function compile(language)
-  local comment = forms.choice(language.comments, "full")
-  local inline = forms.choice(language.comments, "inline")
-  local string = forms.choice(language.strings, "full")
+  local comment = forms.choice(language.comments)
+  local inline = forms.inline_choice(language.comments)
+  local string = forms.choice(language.strings)
   local firsts = ""
   for _, list in ipairs({ language.comments, language.strings }) do
     for _, form in ipairs(list) do
@@ -53,8 +53,8 @@ local function compile(language)
   local skip = space ^ 0 * (comment * space ^ 0) ^ 0
   local stop = firsts == "" and P(false) or S(firsts)
   local rest = ((any - stop - newline) ^ 1 + string + inline + (stop - comment)) ^ 1
-  local unit = skip * ((language.head or P(false)) * rest ^ -1 + rest)
-  return Ct((language.top or P(true)) ^ -1 * runs(unit))
+  local unit = skip * ((language.head or P(false)) + rest)
+  return Ct((language.top or P(true)) ^ -1 * run(unit, 1) ^ 0)
 end
 
 -- [language entry] = pattern; an entry is compiled when its first file is counted
@@ -99,9 +99,11 @@ function counter.count(text, language)
   local full, blanks = 0, 0
   local lengths = physical:match(text)
   for i = 1, #lengths do
-    local length = lengths[i]
-    full = full + length
-    blanks = blanks + (length == 0 and 1 or 0)
+    if lengths[i] > 0 then
+      full = full + lengths[i]
+    else
+      blanks = blanks - lengths[i]
+    end
   end
   return blanks, full - code, code
 end

@@ -156,13 +156,22 @@ function forms.quoted(delimiter, opts)
   return { first = stop, full = where * P(delimiter) * item ^ 0 * P(delimiter) ^ -1 }
 end
 
---- The choice of the patterns `which` of a list of forms, in order.
----@param list  table[]
----@param which string
-function forms.choice(list, which)
+--- The choice of a list of forms, in order.
+function forms.choice(list)
   local pattern = P(false)
   for _, form in ipairs(list) do
-    pattern = pattern + form[which]
+    pattern = pattern + form.full
+  end
+  return pattern
+end
+
+--- The choice of those comments that stay on their line. What the first form takes for its own the
+--- others do not get, or they would take a long comment's first line for a short comment.
+function forms.inline_choice(list)
+  local pattern, before = P(false), P(false)
+  for _, form in ipairs(list) do
+    pattern = pattern + (form.inline - before)
+    before = before + form.full
   end
   return pattern
 end

@@ -4,7 +4,8 @@
 -- `files` are names, `extensions` what follows a dot in a name, `interpreters` what a `#!` line names
 -- (without its version). `comments` and `strings` are lists of forms (`forms.lua`), tried in order.
 -- Two fields more, for the few languages whose comments depend on the code around them: `head`, a
--- pattern tried where the first code of a line begins, and `top`, tried where the text begins.
+-- pattern tried where the first code of a line begins (what follows it must be on another line, or
+-- count as one more), and `top`, tried where the text begins.
 -- Names and extensions are those of cloc, so that the two can be compared.
 --
 -- To add a language, put a table here or, from a script:
@@ -115,7 +116,8 @@ languages["make"] = {
   extensions = "Gnumakefile Makefile am gnumakefile makefile mk",
   files = "Gnumakefile Makefile gnumakefile makefile",
   interpreters = "make",
-  comments = { line("#", { continues = true, where = -B("\\") }) },
+  -- In a recipe a backslash is the shell's, and there it takes nothing into a comment.
+  comments = { line("#", { continues = true, where = -B(forms.any - forms.newline) }), line("#") },
   strings = {},
 }
 

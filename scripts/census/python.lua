@@ -17,7 +17,7 @@ local strings = {
 }
 local comment = forms.line("#")
 
-local text = forms.choice(strings, "full")
+local text = forms.choice(strings)
 local gap = (space + comment.full) ^ 0
 local joined = P("\\") * forms.end_of_line
 
