@@ -249,8 +249,7 @@ static int put_string(struct tutti__encoder *e, int index)
     return TUTTI__STEP_DONE;
 }
 
-/* Write the value at `index` if it has no parts; pops nothing. OPENED: it has, nothing is written. */
-static int put_plain(struct tutti__encoder *e, int index)
+int tutti__encoder_put_plain(struct tutti__encoder *e, int index)
 {
     enum { LARGEST = 1 + sizeof(lua_Integer) };
     lua_State *L = e->L;
@@ -281,65 +280,6 @@ static int put_plain(struct tutti__encoder *e, int index)
 }
 
 /* ---- objects -------------------------------------------------------------------------------- */
-
-static int put_globals(struct tutti__encoder *e)
-{
-    if (!tutti__writer_reserve(&e->out, 1)) {
-        return tutti__encoder_no_room(e);
-    }
-    *e->out.next++ = TUTTI__TAG_GLOBALS;
-    lua_pop(e->L, 1);
-    return TUTTI__STEP_DONE;
-}
-
-/* Does the metatable at the top have a name? Pops it. */
-static int check_metatable(struct tutti__encoder *e)
-{
-    char kind = tutti__encoder_name(e);
-    lua_pop(e->L, kind != 0 ? 2 : 1);
-    if (kind != 0) {
-        return TUTTI__STEP_DONE;
-    }
-    return e->may_retry ? (int)TUTTI__STEP_RETRY
-                        : tutti__encoder_refuse(e, "table with a metatable that has no name");
-}
-
-static int put_table(struct tutti__encoder *e)
-{
-    lua_State *L = e->L;
-    const void *address = lua_topointer(L, -1);
-    if (address == e->globals || address == e->env) {
-        return put_globals(e);
-    }
-    struct tutti__seen_slot *slot = tutti__seen_find(&e->seen, address);
-    if (slot == NULL) {
-        return TUTTI__STEP_NOMEM;
-    }
-    if (slot->key != NULL) {
-        return tutti__encoder_put_ref(e, slot->offset);
-    }
-    int rc = tutti__encoder_need_names(e);
-    if (rc != TUTTI__STEP_DONE) {
-        return rc;
-    }
-    char kind = tutti__encoder_name(e);
-    if (kind == TUTTI__NAME_MODULE || kind == TUTTI__NAME_CLASS) {
-        return tutti__encoder_put_named(e);
-    }
-    lua_pop(L, kind != 0 ? 1 : 0);
-    bool has_metatable = lua_getmetatable(L, -1) != 0;
-    rc = has_metatable ? check_metatable(e) : (int)TUTTI__STEP_DONE;
-    if (rc != TUTTI__STEP_DONE) {
-        return rc;
-    }
-    rc = tutti__encoder_open(e, has_metatable ? TUTTI__TAG_OBJECT : TUTTI__TAG_TABLE,
-                             TUTTI__TABLE_HEAD_BYTES);
-    if (rc == TUTTI__STEP_OPENED) {
-        e->frames[e->depth - 1].has_metatable = has_metatable;
-        lua_pushnil(L); /* the first key of lua_next */
-    }
-    return rc;
-}
 
 static int put_handle(struct tutti__encoder *e, uint8_t kind, void *object)
 {
@@ -393,7 +333,7 @@ static int put_userdata(struct tutti__encoder *e)
 
 int tutti__encoder_put(struct tutti__encoder *e)
 {
-    int rc = put_plain(e, -1);
+    int rc = tutti__encoder_put_plain(e, -1);
     if (rc != TUTTI__STEP_OPENED) {
         if (rc == TUTTI__STEP_DONE) {
             lua_pop(e->L, 1);
@@ -402,7 +342,7 @@ int tutti__encoder_put(struct tutti__encoder *e)
     }
     switch (lua_type(e->L, -1)) {
     case LUA_TTABLE:
-        return put_table(e);
+        return tutti__encoder_put_table(e);
     case LUA_TFUNCTION:
         return tutti__encoder_put_function(e);
     case LUA_TUSERDATA:
@@ -414,95 +354,6 @@ int tutti__encoder_put(struct tutti__encoder *e)
     }
 }
 
-/* ---- tables --------------------------------------------------------------------------------- */
-
-/* Is the key below the top the next of the array, `*skipped` nils further? Behind the table's length
- * it is not: `#` must be the same on the other side. */
-static bool is_array_key(lua_State *L, const struct tutti__encode_frame *f, lua_Unsigned *skipped)
-{
-    if (f->second != 0 || !lua_isinteger(L, -2)) {
-        return false;
-    }
-    lua_Unsigned key = (lua_Unsigned)lua_tointegerx(L, -2, NULL);
-    *skipped = key - 1 - f->first;
-    return *skipped == 0 ||
-           (*skipped <= TUTTI__HOLES_MAX && key <= lua_rawlen(L, f->index));
-}
-
-/* Write the key below the top, or count it as the next of the array. OPENED: it is a frame now. */
-static int put_key(struct tutti__encoder *e, struct tutti__encode_frame *f)
-{
-    lua_State *L = e->L;
-    lua_Unsigned skipped;
-    if (is_array_key(L, f, &skipped)) {
-        if (!tutti__writer_reserve(&e->out, skipped)) {
-            return tutti__encoder_no_room(e);
-        }
-        memset(e->out.next, TUTTI__TAG_NIL, skipped);
-        e->out.next += skipped;
-        f->first += (uint32_t)skipped + 1;
-        return TUTTI__STEP_DONE;
-    }
-    f->second++;
-    int rc = put_plain(e, -2);
-    if (rc == TUTTI__STEP_OPENED) {
-        f->in_key = true;
-        lua_pushvalue(L, -2);
-        rc = tutti__encoder_put(e);
-        e->frames[e->depth - 1 - (rc == TUTTI__STEP_OPENED)].in_key = rc != TUTTI__STEP_DONE;
-    }
-    return rc;
-}
-
-static int close_table(struct tutti__encoder *e, struct tutti__encode_frame *f)
-{
-    lua_State *L = e->L;
-    uint8_t *at = tutti__put_u32(e->out.start + f->offset + 1, f->first);
-    tutti__put_u32(at, f->second);
-    int rc = TUTTI__STEP_DONE;
-    if (f->has_metatable) {
-        lua_getmetatable(L, f->index);
-        struct tutti__seen_slot *slot = tutti__seen_find(&e->seen, lua_topointer(L, -1));
-        if (slot == NULL) {
-            return TUTTI__STEP_NOMEM;
-        }
-        if (slot->key != NULL) {
-            rc = tutti__encoder_put_ref(e, slot->offset);
-        } else {
-            tutti__encoder_name(e);
-            rc = tutti__encoder_put_named(e);
-        }
-    }
-    if (rc == TUTTI__STEP_DONE) {
-        e->depth--;
-        lua_pop(L, 1);
-    }
-    return rc;
-}
-
-/* Write entries of the top frame's table until one opens a frame; closes the frame at the end. */
-static int step_table(struct tutti__encoder *e)
-{
-    lua_State *L = e->L;
-    struct tutti__encode_frame *f = &e->frames[e->depth - 1];
-    for (;;) {
-        if (!f->in_key) {
-            if (lua_next(L, f->index) == 0) {
-                return close_table(e, f);
-            }
-            int rc = put_key(e, f);
-            if (rc != TUTTI__STEP_DONE) {
-                return rc;
-            }
-        }
-        f->in_key = false; /* a key that was a frame of its own is written now */
-        int rc = tutti__encoder_put(e);
-        if (rc != TUTTI__STEP_DONE) {
-            return rc;
-        }
-    }
-}
-
 /* ---- messages ------------------------------------------------------------------------------- */
 
 static int encode_root(struct tutti__encoder *e)
@@ -510,7 +361,8 @@ static int encode_root(struct tutti__encoder *e)
     lua_pushvalue(e->L, e->first + e->root);
     int rc = tutti__encoder_put(e);
     while (rc >= 0 && e->depth > 0) {
-        rc = e->frames[e->depth - 1].is_function ? tutti__encoder_step_function(e) : step_table(e);
+        bool is_function = e->frames[e->depth - 1].is_function;
+        rc = is_function ? tutti__encoder_step_function(e) : tutti__encoder_step_table(e);
     }
     return rc;
 }
@@ -615,7 +467,7 @@ static void find_globals(struct tutti__encoder *e)
     lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_GLOBALS);
     e->globals = lua_topointer(L, -1);
     lua_pop(L, 1);
-    e->env = e->opts->env_index != 0 ? lua_topointer(L, e->opts->env_index) : NULL; /* base is not cut yet */
+    e->env = e->opts->env_index != 0 ? lua_topointer(L, e->opts->env_index) : NULL;
 }
 
 static int finish(struct tutti__encoder *e, struct tutti__buffer **out)

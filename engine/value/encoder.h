@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * encoder.h - the encoder's state, for encode.c, function.c and path.c alone.
+ * encoder.h - the encoder's state, for encode.c, table.c, function.c and path.c alone.
  *
  * Tables and functions that are half written are frames on a stack of their own: nothing here
  * recurses. A frame's values lie on the Lua stack:
@@ -114,6 +114,15 @@ int tutti__encoder_put_ref(struct tutti__encoder *e, uint32_t offset);
  * Returns: TUTTI__STEP_OPENED, or negative.
  */
 int tutti__encoder_open(struct tutti__encoder *e, uint8_t tag, size_t head_bytes);
+
+/* Write, or open, the table at the top. */
+int tutti__encoder_put_table(struct tutti__encoder *e);
+
+/* Write entries of the top frame's table until one opens a frame; closes the frame at the end. */
+int tutti__encoder_step_table(struct tutti__encoder *e);
+
+/* Write the value at `index` if it has no parts; pops nothing. OPENED: it has, nothing is written. */
+int tutti__encoder_put_plain(struct tutti__encoder *e, int index);
 
 /* Write, or open, the function at the top. */
 int tutti__encoder_put_function(struct tutti__encoder *e);

@@ -10,7 +10,11 @@ local FUNCTION_LINES_AIM, FUNCTION_LINES_MAX = 25, 70
 local PARAMETERS_MAX = 5
 
 -- "path" or "path:function" = reason
-local ALLOWED = {}
+local ALLOWED = {
+  ["engine/value/encode.c:tutti__value_encode"] = "values, options, result and message are one call",
+  ["engine/lua/export.c:handle_encode"] = "callback of struct tutti__value_ops: three results",
+  ["tests/unit/test_value.h:test_handle_encode"] = "callback of struct tutti__value_ops: three results",
+}
 
 local function is_within(key, number, limit, what)
   local text = ("%s: %d %s (limit %d)"):format(key, number, what, limit)
