@@ -80,7 +80,7 @@ struct tutti__cache_entry *tutti__cache_keep(lua_State *L, int cache, struct tut
 void tutti__cache_dumped(lua_State *L, int cache, int function, struct tutti__proto *proto);
 
 /**
- * Push a new closure of `proto`; its upvalues are nil and its own.
+ * Push a new closure of `proto`. Its upvalues are its own; what they hold is for the caller to set.
  * Raises: memory; "damaged" when the checksum does not hold.
  */
 void tutti__cache_closure(lua_State *L, int cache, struct tutti__proto *proto);

@@ -144,16 +144,13 @@ static void verify(lua_State *L, const struct tutti__proto *proto)
     }
 }
 
-/* Load without a factory. lua_load sets the first upvalue to the globals; a fresh nil is wanted. */
+/* Load without a factory. lua_load sets the first upvalue to the globals, whichever it is; the
+ * decoder sets or joins every upvalue, so nothing of that is left. */
 static void load_plain(lua_State *L, const struct tutti__proto *proto)
 {
     struct pieces p = {.start = {proto->bytes}, .size = {proto->size}, .count = 1};
     verify(L, proto);
     load_pieces(L, &p);
-    if (proto->upvalue_count > 0) {
-        lua_pushnil(L);
-        lua_setupvalue(L, -2, 1);
-    }
 }
 
 void tutti__cache_closure(lua_State *L, int cache, struct tutti__proto *proto)

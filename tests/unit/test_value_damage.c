@@ -76,6 +76,23 @@ static void flipped(struct test_pair *p)
     tutti__buffer_unref(b);
 }
 
+/* A variable that the other function does not have: Lua itself would not check. */
+static void wrong_cell(struct test_pair *p)
+{
+    static const uint8_t numbers[] = {0, 3, 255};
+    struct tutti__buffer *b = test_encode(p, "local n, m = 0, 1 "
+                                          "return function() return n, m end, function() return n end");
+    REQUIRE(b != NULL && b->bytes[b->size - 6] == TUTTI__TAG_CELL, "it ends in a cell");
+    for (size_t i = 0; i < sizeof numbers; i++) {
+        struct tutti__buffer *copy = copy_buffer(b);
+        copy->bytes[copy->size - 1] = numbers[i];
+        OK(!test_decode(p, copy) && strstr(lua_tostring(p->to, -1), "no such variable") != NULL,
+           "upvalue %d of two", numbers[i]);
+        tutti__free(copy);
+    }
+    tutti__buffer_unref(b);
+}
+
 /* A turned bit in code never reaches lua_load. */
 static void code(struct test_pair *p)
 {
@@ -203,6 +220,7 @@ int main(void)
     lua_setglobal(p.from, "handle");
     cut_off(&p);
     flipped(&p);
+    wrong_cell(&p);
     code(&p);
     raw_bytes(p.to);
     bomb(p.to);
