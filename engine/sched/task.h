@@ -108,7 +108,8 @@ int tutti__task_wait(tutti_task *task, uint64_t timeout_ns);
 bool tutti__task_notify(tutti_task *task, struct tutti__notice *notice);
 
 /**
- * Arm the hook that a canceller of this started task fires; at most one at a time.
+ * Arm the hook that a canceller of this task fires; at most one at a time. For tasks that have started
+ * (a plain promise that is cancelled settles at once: use a notice to learn of it).
  *
  * Thread:  the one that runs `task` or will settle it. Memory: `hook` is the engine's until it is
  *          taken back or its post has run. Take it back before settling or returning from the body.
@@ -137,5 +138,15 @@ bool tutti__task_take_cancel_hook(tutti_task *task, struct tutti__cancel_hook *h
  *          returned, so a long chain of them does not recurse.
  */
 int tutti__promise_settle(tutti_task *task, int status, tutti_value *value);
+
+/**
+ * Let a promise count as started: from now on cancelling it only sets the flag and fires the hook,
+ * until tutti__promise_settle. (A Lua task that waits is a plain promise; when it first runs it is
+ * started.) Idempotent.
+ *
+ * Thread:  any that holds a reference; together with settle, one at a time.
+ * Returns: true - started · false - it was cancelled or settled before.
+ */
+bool tutti__promise_start(tutti_task *task);
 
 #endif

@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * complete.c - what happens when a task ends: the one completion path.
+ *
+ * To settle a task is: store status and result; close `succ`; wake who sleeps on it; go through the
+ * edges; tell the parent; drop the scheduler's reference. Everything that follows from one end on one
+ * thread is one wave, a structure on that thread's stack: the first successor that became ready (to be
+ * run next without being queued), parents whose last child has ended, and, within a failure, the edges
+ * still to be followed. There is no recursion, however long the chain.
+ *
+ * A failure goes down the edges at once: each successor that would not run is claimed, becomes skipped
+ * with the same cause, and its own edges join the list. All edges of that list lead to the same
+ * outcome, so the list needs no other memory than the edges themselves.
+ *
+ * Layer: sched. Locks: none.
+ * Invariants (native.md 1.4): `pending` gets each edge's unit exactly once, and who takes it to zero
+ * alone makes the task ready, or drops it if it was claimed. `next` and `to` of an edge are read before
+ * its unit is given: afterwards its memory may be gone.
+ */
+#include "base/value.h"
+#include "sched/core.h"
+
+/* The innermost wave of this thread: a settle from within a notice joins it instead of nesting. */
+static _Thread_local struct tutti__wave *active __attribute__((tls_model("initial-exec")));
+
+enum { NOTIFY_EVERY = 256 }; /* in a large fan-out others begin before all edges have been followed */
+
+/* ---- ready -------------------------------------------------------------------------------- */
+
+static void push_local(struct tutti__wave *wave, tutti_task *task)
+{
+    struct tutti__sched *sched = wave->sched;
+    if ((tutti__record_flags(task) & TUTTI_NO_HELP) != 0) {
+        tutti__strict_push(&sched->strict, task);
+    } else if (!tutti__thread_has_deque(wave->thread) ||
+               !tutti__deque_push(&wave->thread->deque, task)) {
+        tutti__injector_push(&sched->injector, task); /* needs no memory */
+    }
+    if (++wave->pushed % NOTIFY_EVERY == 0) {
+        tutti__idle_notify(&sched->idle);
+    }
+}
+
+void tutti__wave_ready(struct tutti__wave *wave, tutti_task *task)
+{
+    uint32_t flags = tutti__record_flags(task);
+    if (TUTTI_UNLIKELY((flags & TUTTI_BLOCKING) != 0)) {
+        tutti__blocking_push(wave->sched, task);
+        return;
+    }
+    struct tutti__thread *thread = wave->thread;
+    bool direct = tutti__thread_has_deque(thread) &&
+                  ((flags & TUTTI_NO_HELP) == 0 || thread->kind == TUTTI__THREAD_WORKER);
+    if (!direct) {
+        push_local(wave, task);
+        return;
+    }
+    /* The edges come newest first; the one that is kept is the oldest, and the deque gives the others
+     * back in the order in which they were submitted. */
+    if (wave->next != NULL) {
+        push_local(wave, wave->next);
+    }
+    wave->next = task;
+}
+
+void tutti__wave_count_down(struct tutti__wave *wave, tutti_task *task, uint32_t count)
+{
+    /* acquire: what was done with edges that are counted already comes with it (each was counted by a
+     * read-modify-write with release, and these form one release sequence). */
+    uint64_t old = TUTTI_LOAD(&task->pending, acquire);
+    if (old == count && tutti__task_is_sole(wave->thread, task)) {
+        /* Ours are the last, and nobody has a handle to claim it by: no exchange is needed. */
+        TUTTI_STORE(&task->pending, 0, relaxed);
+    } else {
+        /* acq_rel: publishes what this predecessor did, and takes in what the others did. */
+        old = TUTTI_FETCH_SUB(&task->pending, count, acq_rel);
+    }
+    if ((old & TUTTI__PENDING_EDGES) != count) {
+        return; /* the record is not ours to look at any more */
+    }
+    if ((old & TUTTI__PENDING_CLAIMED) != 0) {
+        tutti__task_drop(wave->thread, task); /* settled early; this was what kept it */
+    } else {
+        tutti__wave_ready(wave, task);
+    }
+}
+
+/* ---- closing ------------------------------------------------------------------------------ */
+
+static void count_settled(struct tutti__wave *wave)
+{
+    struct tutti__thread *thread = wave->thread;
+    wave->settled = true;
+    /* release: who reads this number then reads a number of submitted tasks that includes this one. */
+    if (thread != NULL) {
+        uint64_t settled = TUTTI_LOAD(&thread->counters.settled, relaxed);
+        TUTTI_STORE(&thread->counters.settled, settled + 1, release);
+    } else {
+        TUTTI_FETCH_ADD(&wave->sched->settled_outside, 1, release);
+    }
+}
+
+/* Close the list of `task`, whose status and result are stored. Returns: its edges. */
+static struct tutti__edge *close_edges(struct tutti__wave *wave, tutti_task *task)
+{
+    struct tutti__edge *list;
+    uint64_t pending;
+    if (tutti__task_is_sole(wave->thread, task)) {
+        /* Nobody else can push, wait or cancel any more. */
+        list = TUTTI_LOAD(&task->succ, acquire);
+        TUTTI_STORE(&task->succ, TUTTI__EDGE_CLOSED, relaxed); /* notices may ask */
+        pending = TUTTI_LOAD(&task->pending, relaxed);
+    } else {
+        list = tutti__edge_close(&task->succ);
+        /* Close, then look for waiters and cancellers; they set their bit, then look whether it is
+         * closed (wait.c, cancel.c): one of the two sees the other. */
+        pending = TUTTI_LOAD(&task->pending, seq_cst);
+        if (TUTTI_UNLIKELY((pending & TUTTI__PENDING_WAITED) != 0)) {
+            tutti__lot_wake(&wave->sched->lot, task);
+        }
+    }
+    if (TUTTI_UNLIKELY((pending & TUTTI__PENDING_COUNTED) != 0)) {
+        tutti__cancel_uncount(wave->sched, task);
+    }
+    return list;
+}
+
+/* Append a task whose outcome is stored to those that this wave is to settle. */
+static void append_ended(struct tutti__wave *wave, tutti_task *task)
+{
+    TUTTI_STORE(&task->link, NULL, relaxed); /* its hook has been taken back, it is in no queue */
+    if (wave->ended_last != NULL) {
+        TUTTI_STORE(&wave->ended_last->link, task, relaxed);
+    } else {
+        wave->ended = task;
+    }
+    wave->ended_last = task;
+}
+
+/* The last child has ended: what does that make of the outcome of the body? */
+static void join_outcome(tutti_task *task)
+{
+    uint64_t pending = TUTTI_LOAD(&task->pending, relaxed); /* the last child's decrement was acquired */
+    uint32_t flags = tutti__record_flags(task);
+    if ((pending & TUTTI__PENDING_JOINING) == 0 || task->status != TUTTI_OK) {
+        return; /* it had none; or the body's own failure wins */
+    }
+    if ((pending & TUTTI__PENDING_CHILD_FAILED) != 0) {
+        task->status = TUTTI_EFAILED;
+    } else if ((pending & TUTTI__PENDING_CANCEL) != 0 && (flags & TUTTI__RECORD_LATE) == 0) {
+        task->status = TUTTI_ECANCELED; /* cancelled while it joined */
+    } else {
+        return;
+    }
+    if ((flags & TUTTI__RECORD_RESULT) != 0) {
+        tutti__value_free(tutti__record_result(task));
+        tutti__record_set_flags(task, flags & ~TUTTI__RECORD_RESULT);
+    }
+}
+
+/* Tell the parent that `task` has settled. `lonely`: it failed and nobody looks at it. */
+static void tell_parent(struct tutti__wave *wave, tutti_task *task, bool lonely)
+{
+    tutti_task *parent = task->parent;
+    if (lonely) {
+        TUTTI_FETCH_OR(&parent->pending, TUTTI__PENDING_CHILD_FAILED, relaxed); /* published below */
+    }
+    /* acq_rel: all that the children did comes before the parent's end. It reaches zero only after the
+     * parent's body has added the number of its children. */
+    if (TUTTI_FETCH_SUB(&parent->children, 1, acq_rel) == 1) {
+        append_ended(wave, parent);
+    }
+}
+
+/* ---- following the edges ------------------------------------------------------------------ */
+
+static void call_notice(struct tutti__edge *edge, tutti_task *task)
+{
+    struct tutti__notice *notice = (struct tutti__notice *)(void *)edge;
+    notice->fn(notice, task);
+}
+
+static tutti_task *edge_task(uintptr_t to)
+{
+    return (tutti_task *)to; /* TUTTI__EDGE_TASK is 0 */
+}
+
+static void follow_done(struct tutti__wave *wave, tutti_task *task, struct tutti__edge *list)
+{
+    while (list != NULL) {
+        struct tutti__edge *next = list->next; /* before the unit is given: see the invariants */
+        uintptr_t to = list->to;
+        if (TUTTI_UNLIKELY((to & TUTTI__EDGE_NOTICE) != 0)) {
+            call_notice(list, task);
+        } else {
+            tutti__wave_count_down(wave, edge_task(to), 1);
+        }
+        list = next;
+    }
+}
+
+/* Call the notices among the edges of `task` and put its successors on the stack. */
+static void spread(tutti_task *task, struct tutti__edge *list, struct tutti__edge **stack)
+{
+    while (list != NULL) {
+        struct tutti__edge *next = list->next;
+        if ((list->to & TUTTI__EDGE_NOTICE) != 0) {
+            call_notice(list, task);
+        } else {
+            list->next = *stack;
+            *stack = list;
+        }
+        list = next;
+    }
+}
+
+/* Settle a claimed task up to its edges. Returns: these. */
+static struct tutti__edge *settle_early(struct tutti__wave *wave, tutti_task *task, int status,
+                                        tutti_task *cause)
+{
+    task->status = status;
+    if (cause != NULL) {
+        tutti__task_ref(cause);
+        TUTTI_STORE(&task->link, cause, relaxed); /* published by the close; it is in no queue */
+    }
+    tutti__task_drop_arg(task);
+    struct tutti__edge *list = close_edges(wave, task);
+    count_settled(wave);
+    return list;
+}
+
+/* `task`, or the cause of it, has not succeeded: follow all edges with that. */
+static void follow_failed(struct tutti__wave *wave, tutti_task *task, struct tutti__edge *list)
+{
+    tutti_task *cause = tutti__task_root(task);
+    struct tutti__edge *stack = NULL;
+    spread(task, list, &stack);
+    while (stack != NULL) {
+        struct tutti__edge *edge = stack;
+        stack = edge->next;
+        tutti_task *succ = edge_task(edge->to);
+        /* It is there: this edge has not been counted down. */
+        if ((tutti__record_flags(succ) & TUTTI_RUN_ON_SKIP) == 0 && tutti__task_claim(succ)) {
+            struct tutti__edge *more = settle_early(wave, succ, TUTTI_ESKIPPED, cause);
+            spread(succ, more, &stack);
+            if (succ->parent != NULL) {
+                tell_parent(wave, succ, false);
+            }
+        }
+        tutti__wave_count_down(wave, succ, 1);
+    }
+}
+
+/* ---- settling ----------------------------------------------------------------------------- */
+
+void tutti__wave_settle(struct tutti__wave *wave, tutti_task *task)
+{
+    tutti__task_drop_arg(task);
+    int status = task->status;
+    struct tutti__edge *list = close_edges(wave, task);
+    bool failed = status != TUTTI_OK && status != TUTTI_ECANCELED;
+    /* Nobody had asked to be told, and nobody has a handle to ask with (acquire as in task_is_sole). */
+    bool lonely = failed && list == NULL && TUTTI_LOAD(&task->refs, acquire) == 1;
+    if (status == TUTTI_OK) {
+        follow_done(wave, task, list);
+    } else {
+        follow_failed(wave, task, list);
+    }
+    count_settled(wave);
+    if (task->parent != NULL) {
+        tell_parent(wave, task, lonely);
+    }
+    tutti__task_drop(wave->thread, task);
+}
+
+void tutti__wave_settle_claimed(struct tutti__wave *wave, tutti_task *task, int status,
+                                tutti_task *cause)
+{
+    follow_failed(wave, task, settle_early(wave, task, status, cause));
+    if (task->parent != NULL) {
+        tell_parent(wave, task, false);
+    }
+}
+
+void tutti__wave_body_end(struct tutti__wave *wave, tutti_task *task, uint32_t children)
+{
+    if (children != 0) {
+        uint64_t old = TUTTI_FETCH_OR(&task->pending, TUTTI__PENDING_JOINING, relaxed);
+        if ((old & TUTTI__PENDING_CANCEL) != 0) {
+            tutti__record_set_flags(task, tutti__record_flags(task) | TUTTI__RECORD_LATE);
+        }
+        /* acq_rel: the last child settles the task, and sees status and result; or they have all ended
+         * and what they did is seen here. */
+        if (TUTTI_FETCH_ADD(&task->children, children, acq_rel) + children != 0) {
+            return; /* the last child has it */
+        }
+        join_outcome(task);
+    }
+    tutti__wave_settle(wave, task);
+}
+
+void tutti__wave_suspended_end(struct tutti__wave *wave, tutti_task *task)
+{
+    /* A body that made children and suspended has counted itself as one more (run.c). acquire: that
+     * count came before RETURNED, which the caller has seen. */
+    if (TUTTI_LOAD(&task->children, acquire) != 0) {
+        uint64_t old = TUTTI_FETCH_OR(&task->pending, TUTTI__PENDING_JOINING, relaxed);
+        if ((old & TUTTI__PENDING_CANCEL) != 0) {
+            tutti__record_set_flags(task, tutti__record_flags(task) | TUTTI__RECORD_LATE);
+        }
+        if (TUTTI_FETCH_SUB(&task->children, 1, acq_rel) != 1) {
+            return; /* the last child has it */
+        }
+    }
+    append_ended(wave, task);
+}
+
+/* ---- waves -------------------------------------------------------------------------------- */
+
+void tutti__wave_begin(struct tutti__wave *wave, struct tutti__sched *sched,
+                       struct tutti__thread *thread)
+{
+    wave->sched = sched;
+    wave->thread = thread;
+    wave->next = NULL;
+    wave->pushed = 0;
+    wave->ended = NULL;
+    wave->ended_last = NULL;
+    wave->settled = false;
+    wave->outer = active;
+    active = wave;
+}
+
+struct tutti__wave *tutti__wave_active(struct tutti__sched *sched)
+{
+    return active != NULL && active->sched == sched ? active : NULL;
+}
+
+tutti_task *tutti__wave_end(struct tutti__wave *wave, bool run)
+{
+    while (wave->ended != NULL) {
+        tutti_task *task = wave->ended;
+        wave->ended = TUTTI_LOAD(&task->link, relaxed);
+        if (wave->ended == NULL) {
+            wave->ended_last = NULL;
+        }
+        join_outcome(task);
+        tutti__wave_settle(wave, task);
+    }
+    active = wave->outer;
+    if (!run && wave->next != NULL) {
+        push_local(wave, wave->next);
+        wave->next = NULL;
+    }
+    if (wave->pushed != 0) {
+        tutti__idle_notify(&wave->sched->idle);
+    }
+    struct tutti__thread *thread = wave->thread;
+    if (wave->settled && (thread == NULL || !thread->parks)) {
+        tutti__idle_check(wave->sched);
+    }
+    return wave->next;
+}

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * core.h - the scheduler's own structures and the functions its files share.
+ *
+ * Reading order: record.h (a task), complete.c (what happens when one ends), submit.c, worker.c (where
+ * tasks come from), idle.h (sleeping), stop.c (the end).
+ *
+ * Layer: sched. Locks: sched.mu (lists of threads) > idle.mu, store.mu, strict.mu, lot.mu,
+ * blocking.mu: these are leaves.
+ */
+#ifndef TUTTI_SCHED_CORE_H
+#define TUTTI_SCHED_CORE_H
+
+#include <pthread.h>
+
+#include "base/env.h"
+#include "base/futex.h"
+#include "base/thread.h"
+#include "sched/deque.h"
+#include "sched/idle.h"
+#include "sched/lot.h"
+#include "sched/queue.h"
+#include "sched/record.h"
+#include "sched/sched.h"
+#include "sched/slab.h"
+
+enum tutti__thread_kind {
+    TUTTI__THREAD_WORKER = 0, /* of the pool */
+    TUTTI__THREAD_CREATOR,    /* made the scheduler; helps in its waits */
+    TUTTI__THREAD_FOREIGN,    /* any other that has submitted, the loop thread among them */
+    TUTTI__THREAD_BLOCKING,   /* an extra thread */
+};
+
+/* Of one thread, counted by it alone. Sums over all threads say whether the scheduler is idle. */
+struct tutti__counters {
+    _Alignas(TUTTI_CACHE_LINE) TUTTI_ATOMIC(uint64_t) submitted; /* [owner writes] */
+    TUTTI_ATOMIC(uint64_t) settled;                              /* [owner writes] */
+    TUTTI_ATOMIC(uint64_t) steals;                               /* [owner writes] */
+};
+
+/* What runs on a thread: bodies nest when a waiting thread helps. */
+struct tutti__frame {
+    tutti_task *task;
+    uint32_t children; /* made by this body so far */
+};
+
+struct tutti__thread {
+    /* [owner] first what every submit and every run touches */
+    struct tutti__sched *sched; /* [const] */
+    enum tutti__thread_kind kind; /* [const] */
+    uint32_t index;             /* [const] of a worker */
+    bool parks;                 /* [owner] runs tasks and will come to tutti__search */
+    struct tutti__frame *frame; /* [owner] innermost body; NULL outside of one */
+    uint32_t ticks;             /* [owner] tasks taken, for fairness */
+    uint64_t rng;               /* [owner] */
+    struct tutti__batch batch;  /* [owner] frees to hand over */
+    struct tutti__heap heap;
+    struct tutti__deque deque;  /* workers and the creator */
+    struct tutti__counters counters;
+    /* [any] what others touch when they wake this thread */
+    struct tutti__parker parker;
+    struct tutti__sleeper sleeper;
+    struct tutti__home own_home; /* of a worker */
+    /* [owner] the rest */
+    struct tutti__home *home;   /* own_home, or the adopted loop's; NULL: none */
+    void *slot;                 /* of the layer above */
+    TUTTI_ATOMIC(uint32_t) busy; /* foreign: 1 inside submit, 2 = and the stopper waits for it */
+    pthread_t pthread;          /* [const] of a worker */
+    struct tutti__thread *next; /* [sched.threads: push only] */
+    struct tutti__claim *claim; /* [const] the calling thread's hold on it: context.c; or NULL */
+};
+
+struct tutti__blocking {
+    struct tutti__mutex mu;
+    struct tutti__cond wake;         /* work, or the end */
+    struct tutti__cond ended;        /* a thread has ended */
+    struct tutti__block_job *first;  /* [mu] jobs, first in, first out */
+    struct tutti__block_job *last;   /* [mu] */
+    tutti_task *tasks_first;         /* [mu] TUTTI_BLOCKING tasks that are ready */
+    tutti_task *tasks_last;          /* [mu] */
+    uint32_t queued;                 /* [mu] of both */
+    uint32_t threads;                /* [mu] that will look at the queues again */
+    uint32_t leaving;                /* [mu] that will not, but still use the scheduler */
+    uint32_t idle;                   /* [mu] of these, waiting */
+    bool stopping;                   /* [mu] */
+};
+
+struct tutti__sched {
+    /* read by all, written rarely */
+    uint64_t id;                         /* [const] never used again in this process */
+    const struct tutti__env *env;        /* [const] */
+    void *user;                          /* [const] */
+    void (*worker_stop)(void *user, void *slot); /* [const] */
+    struct tutti__thread **workers;      /* [const] */
+    uint32_t worker_count;               /* [const] */
+    uint32_t spin_ns;                    /* [const] 0 on one CPU */
+    struct tutti__thread *creator;       /* [const] */
+    TUTTI_ATOMIC(uint32_t) closed;       /* [any] 1: no submits, 2: workers end */
+    TUTTI_ATOMIC(uint32_t) cancels;      /* [any] running tasks that were cancelled */
+    TUTTI_ATOMIC(uint32_t) idle_waiters; /* [any] threads in wait_idle, and idle_post */
+    TUTTI_ATOMIC(struct tutti__post *) idle_post; /* [loop sets, any takes] see idle_post.c */
+    TUTTI_SHARED(struct tutti__home *) idle_home; /* [loop] where to; ordered by idle_post */
+    TUTTI_ATOMIC(struct tutti__thread *) threads; /* [any pushes under mu] all contexts */
+    struct tutti__mutex mu;
+    struct tutti__thread *loop;          /* [mu] the loop thread; NULL: none */
+    struct tutti__home *left_home;       /* [mu] of a loop thread that has left */
+    uint64_t rng;                        /* [mu] */
+    bool stopped;                        /* [creator] */
+    struct tutti__idle idle;
+    struct tutti__injector injector;
+    struct tutti__strict strict;
+    struct tutti__store store;
+    struct tutti__lot lot;
+    struct tutti__blocking blocking;
+    /* of threads without a context: they only settle */
+    _Alignas(TUTTI_CACHE_LINE) TUTTI_ATOMIC(uint64_t) settled_outside;
+};
+
+/* ---- threads (context.c) ------------------------------------------------------------------ */
+
+/* Make a context for a thread of the scheduler's own. Returns: NULL when out of memory. */
+struct tutti__thread *tutti__thread_new(struct tutti__sched *sched, enum tutti__thread_kind kind);
+/* Free it. Thread: nobody uses it. */
+void tutti__thread_free(struct tutti__thread *thread);
+
+/* Make tutti__thread_here find `thread` / nothing on this thread. Returns: false: out of memory. */
+bool tutti__thread_bind(struct tutti__thread *thread);
+void tutti__thread_unbind(struct tutti__sched *sched);
+
+/* The calling thread's context, made (of that kind) if it has none. Returns: NULL: out of memory. */
+struct tutti__thread *tutti__thread_enter(struct tutti__sched *sched, enum tutti__thread_kind kind);
+
+/**
+ * May this thread skip a read-modify-write where it sees that it is alone? Only threads that the
+ * stopper can hold still (or is): when it walks over all records it must be able to take references.
+ */
+static inline bool tutti__thread_is_pool(const struct tutti__thread *thread)
+{
+    return thread != NULL && thread->kind <= TUTTI__THREAD_CREATOR;
+}
+
+static inline bool tutti__thread_has_deque(const struct tutti__thread *thread)
+{
+    return tutti__thread_is_pool(thread);
+}
+
+/* ---- records (task.c) --------------------------------------------------------------------- */
+
+/* Drop a reference; frees the record with the last. Args: thread - the caller's context or NULL. */
+void tutti__task_drop(struct tutti__thread *thread, tutti_task *task);
+
+/* Free a record to which there is no reference any more. */
+void tutti__task_free(struct tutti__thread *thread, tutti_task *task);
+
+/**
+ * Is the caller's reference the only one? Then nobody else can look at, cancel, wait for or come after
+ * the task, and nobody can get to: references are made from references. So what is otherwise an
+ * exchange may be a plain store.
+ * Order: acquire pairs with the release of each dropped one: what was done with it is over and seen.
+ */
+static inline bool tutti__task_is_sole(const struct tutti__thread *thread, const tutti_task *task)
+{
+    return tutti__thread_is_pool(thread) && TUTTI_LOAD(&task->refs, acquire) == 1;
+}
+
+/* Call the argument's drop function if that is still to be done. Thread: who settles `task`. */
+void tutti__task_drop_arg(tutti_task *task);
+
+/* Store the result. Thread: who settles `task`, before the close. Memory: takes *value. */
+void tutti__task_set_result(tutti_task *task, tutti_value *value);
+
+/* ---- completion (complete.c) -------------------------------------------------------------- */
+
+/* What follows from one task's end, gathered on the stack of the thread where it happens. */
+struct tutti__wave {
+    struct tutti__sched *sched;
+    struct tutti__thread *thread; /* the calling thread's context or NULL */
+    tutti_task *next;             /* ready, to be run right away by a thread that runs tasks */
+    uint32_t pushed;              /* others were made ready: wake somebody */
+    tutti_task *ended;            /* whose outcome is stored, to be settled; linked by link */
+    tutti_task *ended_last;
+    bool settled;                 /* something was */
+    struct tutti__wave *outer;    /* of this thread */
+};
+
+/* Begin on this thread. */
+void tutti__wave_begin(struct tutti__wave *wave, struct tutti__sched *sched,
+                       struct tutti__thread *thread);
+
+/**
+ * Do all that was gathered and wake whom it needs.
+ * Returns: a task to run next on this thread (only if `run`), or NULL.
+ */
+tutti_task *tutti__wave_end(struct tutti__wave *wave, bool run);
+
+/* The wave that the calling thread is in: it is inside a notice or a drop. NULL: in none of `sched`. */
+struct tutti__wave *tutti__wave_active(struct tutti__sched *sched);
+
+/* Settle `task`: status and result are stored, and nobody else will settle it. Takes the scheduler's
+ * reference. */
+void tutti__wave_settle(struct tutti__wave *wave, tutti_task *task);
+
+/* Settle what has not started and was claimed by the caller. The scheduler's reference stays with its
+ * edges or its queue. Args: cause - of a skipped task; else NULL. */
+void tutti__wave_settle_claimed(struct tutti__wave *wave, tutti_task *task, int status,
+                                tutti_task *cause);
+
+/* Set CLAIMED (cancel.c). Returns: false if `task` has started or been claimed. */
+bool tutti__task_claim(tutti_task *task);
+
+/* The body has ended (status and result are stored) and made so many children: settle the task now, or
+ * let the last child do it. */
+void tutti__wave_body_end(struct tutti__wave *wave, tutti_task *task, uint32_t children);
+
+/* A suspended task or promise has its outcome: the same, but settled by tutti__wave_end. */
+void tutti__wave_suspended_end(struct tutti__wave *wave, tutti_task *task);
+
+/* Put a ready task where it will be run. */
+void tutti__wave_ready(struct tutti__wave *wave, tutti_task *task);
+
+/* Count `count` edges of `task` down; makes it ready, or drops it if it was settled early. */
+void tutti__wave_count_down(struct tutti__wave *wave, tutti_task *task, uint32_t count);
+
+/* The task whose failure made others fail: `task`, or the cause of a skipped one. */
+tutti_task *tutti__task_root(tutti_task *task);
+
+/* ---- running (run.c, worker.c) ------------------------------------------------------------ */
+
+/* Run `task` and what becomes ready by it, a bounded number. Thread: worker or helper. */
+void tutti__run(struct tutti__thread *thread, tutti_task *task);
+
+/* Take a ready task: own deque, strict queue (workers only), injector, other deques. Thread: worker or
+ * helper. Returns: NULL when none was found. */
+tutti_task *tutti__find(struct tutti__thread *thread);
+
+/* When to stop looking for a task. */
+struct tutti__search {
+    bool (*is_over)(struct tutti__thread *thread, const void *key);
+    const void *key;
+    uint64_t deadline_ns; /* UINT64_MAX = none */
+};
+
+/**
+ * Look for a task; spin a little, then sleep, while there is none.
+ * Thread: worker or helper, after tutti__find has found nothing. Blocks: yes.
+ * Returns: NULL when `until` is over or its deadline has passed.
+ */
+tutti_task *tutti__search(struct tutti__thread *thread, const struct tutti__search *until);
+
+/* Tell the threads that wait for the scheduler to be idle, if there are any and it is. Thread: any that
+ * has just settled something and will not come to tutti__search. */
+void tutti__idle_check(struct tutti__sched *sched);
+
+/* The scheduler is idle: send the post that waits for it (idle_post.c). */
+void tutti__idle_tell(struct tutti__sched *sched);
+
+void *tutti__worker_main(void *thread);
+
+/* ---- the rest ----------------------------------------------------------------------------- */
+
+/* blocking.c */
+void tutti__blocking_init(struct tutti__blocking *blocking);
+void tutti__blocking_push(struct tutti__sched *sched, tutti_task *task);
+void tutti__blocking_stop(struct tutti__sched *sched);
+void tutti__blocking_deinit(struct tutti__blocking *blocking);
+
+/* promise.c: settle a suspended task as cancelled unless somebody settles it. */
+void tutti__promise_abandon(tutti_task *task);
+
+/* cancel.c: take the hook of a task for oneself; NULL: there is none. */
+struct tutti__cancel_hook *tutti__cancel_take(tutti_task *task);
+
+/* Was a task that `task` is a child of cancelled? Thread: who runs or settles it. */
+bool tutti__cancel_inherited(struct tutti__sched *sched, const tutti_task *task);
+
+/* Drop CANCEL's count in sched->cancels, once. */
+void tutti__cancel_uncount(struct tutti__sched *sched, tutti_task *task);
+
+#endif

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * deque.c - the rings of a deque. See deque.h.
+ *
+ * Layer: sched. Locks: none.
+ */
+#include "sched/deque.h"
+
+#include "base/alloc.h"
+#include "base/assert.h"
+
+static struct tutti__ring *ring_new(uint64_t slots)
+{
+    struct tutti__ring *ring =
+        tutti__alloc(sizeof *ring + (size_t)slots * sizeof(TUTTI_ATOMIC(void *)));
+    if (ring != NULL) {
+        ring->older = NULL;
+        ring->mask = slots - 1;
+    }
+    return ring;
+}
+
+bool tutti__deque_init(struct tutti__deque *deque)
+{
+    struct tutti__ring *ring = ring_new(TUTTI_DEQUE_FIRST);
+    if (ring == NULL) {
+        return false;
+    }
+    TUTTI_STORE(&deque->top, 0, relaxed); /* not shared yet */
+    TUTTI_STORE(&deque->bottom, 0, relaxed);
+    TUTTI_STORE(&deque->ring, ring, relaxed);
+    deque->top_seen = 0;
+    return true;
+}
+
+void tutti__deque_deinit(struct tutti__deque *deque)
+{
+    struct tutti__ring *ring = TUTTI_LOAD(&deque->ring, relaxed);
+    while (ring != NULL) {
+        struct tutti__ring *older = ring->older;
+        tutti__free(ring);
+        ring = older;
+    }
+    TUTTI_STORE(&deque->ring, NULL, relaxed);
+}
+
+bool tutti__deque_grow(struct tutti__deque *deque)
+{
+    struct tutti__ring *old = TUTTI_LOAD(&deque->ring, relaxed);
+    int64_t bottom = TUTTI_LOAD(&deque->bottom, relaxed);
+    TUTTI_ASSERT(bottom - deque->top_seen <= (int64_t)old->mask + 1);
+    struct tutti__ring *ring = ring_new((old->mask + 1) * 2);
+    if (ring == NULL) {
+        return false;
+    }
+    ring->older = old;
+    for (int64_t i = deque->top_seen; i < bottom; i++) {
+        void *item = TUTTI_LOAD(&old->slots[(uint64_t)i & old->mask], relaxed);
+        TUTTI_STORE(&ring->slots[(uint64_t)i & ring->mask], item, relaxed);
+    }
+    /* release pairs with the acquire of ring in steal: the copied slots come with it. */
+    TUTTI_STORE(&deque->ring, ring, release);
+    return true;
+}

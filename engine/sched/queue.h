@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * queue.h - ready tasks that are in nobody's deque.
+ *
+ * The injector takes tasks from threads without a deque: a push-only stack that a worker or helper
+ * takes whole and puts into its own deque, so that the oldest runs first. The strict queue takes tasks
+ * that only workers may run: first in, first out under a lock, because such tasks (Lua) take
+ * microseconds and their order is seen. Both link through task->link and need no memory.
+ *
+ * Layer: sched. Locks: strict.mu, a leaf.
+ * Invariant: a task is in at most one queue.
+ */
+#ifndef TUTTI_SCHED_QUEUE_H
+#define TUTTI_SCHED_QUEUE_H
+
+#include "base/thread.h"
+#include "sched/record.h"
+
+struct tutti__injector {
+    _Alignas(TUTTI_CACHE_LINE) TUTTI_ATOMIC(tutti_task *) head; /* [any pushes, any takes all] */
+};
+
+static inline void tutti__injector_push(struct tutti__injector *injector, tutti_task *task)
+{
+    tutti_task *old = TUTTI_LOAD(&injector->head, relaxed); /* a guess: the exchange decides */
+    do {
+        TUTTI_STORE(&task->link, old, relaxed); /* published by the exchange */
+        /* release pairs with the acquire in tutti__injector_take. */
+    } while (!TUTTI_CAS_WEAK(&injector->head, &old, task, release, relaxed));
+}
+
+/* Take all. Thread: any. Returns: the newest, linked to the older ones; NULL when there is none. */
+static inline tutti_task *tutti__injector_take(struct tutti__injector *injector)
+{
+    if (TUTTI_LOAD(&injector->head, relaxed) == NULL) {
+        return NULL; /* a hint; before sleeping it is asked again after a fence */
+    }
+    return TUTTI_EXCHANGE(&injector->head, NULL, acquire);
+}
+
+struct tutti__strict {
+    struct tutti__mutex mu;
+    tutti_task *first;             /* [mu] */
+    tutti_task *last;              /* [mu] */
+    TUTTI_ATOMIC(uint32_t) length; /* [mu writes; any reads as a hint] */
+};
+
+/* Thread: any. Blocks: lock. */
+void tutti__strict_push(struct tutti__strict *strict, tutti_task *task);
+
+/* Take the oldest. Thread: any. Blocks: lock. Returns: NULL when there is none. */
+tutti_task *tutti__strict_take(struct tutti__strict *strict);
+
+static inline bool tutti__strict_is_empty(const struct tutti__strict *strict)
+{
+    return TUTTI_LOAD(&strict->length, relaxed) == 0;
+}
+
+#endif

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * run.c - one task's body, from READY to what follows it.
+ *
+ * Layer: sched. Locks: none.
+ * Invariant: a body begins only in a task that nobody has claimed, and no claim succeeds after that.
+ */
+#include "base/value.h"
+#include "sched/core.h"
+
+/* Instead of starting it. */
+static TUTTI_COLD void settle_as_cancelled(struct tutti__thread *thread, tutti_task *task)
+{
+    if (tutti__task_claim(task)) {
+        struct tutti__wave wave;
+        tutti__wave_begin(&wave, thread->sched, thread);
+        tutti__wave_settle_claimed(&wave, task, TUTTI_ECANCELED, NULL);
+        tutti__wave_end(&wave, false);
+    }
+    tutti__task_drop(thread, task); /* the queue's */
+}
+
+static bool must_not_start(const struct tutti__sched *sched, const tutti_task *task)
+{
+    /* relaxed: a task that starts a moment after the close is one that was running. */
+    if (TUTTI_UNLIKELY(TUTTI_LOAD(&sched->closed, relaxed) != 0)) {
+        return true;
+    }
+    return task->parent != NULL && tutti__cancel_inherited(tutti__sched_of(task), task);
+}
+
+/* Mark `task` as started. Returns: false if somebody has settled it early. */
+static bool start(struct tutti__thread *thread, tutti_task *task)
+{
+    uint64_t old;
+    if (tutti__task_is_sole(thread, task)) {
+        /* Only a reference can claim, and ours is the only one. */
+        old = TUTTI_LOAD(&task->pending, relaxed);
+        TUTTI_STORE(&task->pending, old | TUTTI__PENDING_STARTED, relaxed);
+    } else {
+        /* acq_rel: in one order with the claims (cancel.c). */
+        old = TUTTI_FETCH_OR(&task->pending, TUTTI__PENDING_STARTED, acq_rel);
+    }
+    return (old & TUTTI__PENDING_CLAIMED) == 0;
+}
+
+/* The body wants the task to be settled later, by tutti__promise_settle; that may have come already. */
+static tutti_task *suspended(struct tutti__thread *thread, tutti_task *task, uint32_t children)
+{
+    if (children != 0) {
+        /* One more, for the suspension itself: see tutti__wave_suspended_end. */
+        TUTTI_FETCH_ADD(&task->children, children + 1, acq_rel);
+    }
+    /* acq_rel: the settler sees what the body did, or this thread sees the outcome. */
+    uint64_t old = TUTTI_FETCH_OR(&task->pending, TUTTI__PENDING_RETURNED, acq_rel);
+    if ((old & TUTTI__PENDING_OUTCOME) == 0) {
+        return NULL; /* not ours to look at any more */
+    }
+    struct tutti__wave wave;
+    tutti__wave_begin(&wave, thread->sched, thread);
+    tutti__wave_suspended_end(&wave, task);
+    return tutti__wave_end(&wave, true);
+}
+
+/* What a body may return, as the status of a task. */
+static int status_of(int returned)
+{
+    return returned > 0 || returned == TUTTI_ESKIPPED ? TUTTI_EFAILED : returned;
+}
+
+/* The task has ended and nothing follows: nobody knows it. */
+static bool ended_alone(struct tutti__thread *thread, tutti_task *task)
+{
+    if (task->parent != NULL || !tutti__task_is_sole(thread, task) ||
+        TUTTI_LOAD(&task->succ, acquire) != NULL ||
+        TUTTI_LOAD(&task->pending, relaxed) != TUTTI__PENDING_STARTED) {
+        return false;
+    }
+    tutti__task_drop_arg(task);
+    uint64_t settled = TUTTI_LOAD(&thread->counters.settled, relaxed);
+    TUTTI_STORE(&thread->counters.settled, settled + 1, release); /* as in complete.c */
+    tutti__task_free(thread, task);
+    return true;
+}
+
+static tutti_task *run_one(struct tutti__thread *thread, tutti_task *task)
+{
+    if (TUTTI_UNLIKELY(must_not_start(thread->sched, task))) {
+        settle_as_cancelled(thread, task);
+        return NULL;
+    }
+    if (TUTTI_UNLIKELY(!start(thread, task))) {
+        tutti__task_drop(thread, task); /* the queue's reference */
+        return NULL;
+    }
+    struct tutti__frame frame = { .task = task, .children = 0 };
+    struct tutti__frame *outer = thread->frame;
+    tutti_value result = { 0 };
+    thread->frame = &frame;
+    int returned = task->fn(task, tutti__record_arg(task, tutti__record_flags(task)), &result);
+    thread->frame = outer;
+
+    /* relaxed: only to see a settle that the body itself made or knows of; SUSPEND decides below. */
+    bool settling = (TUTTI_LOAD(&task->pending, relaxed) & TUTTI__PENDING_SETTLING) != 0;
+    if (TUTTI_UNLIKELY(returned == TUTTI_TASK_SUSPEND || settling)) {
+        tutti__value_free(&result);
+        return suspended(thread, task, frame.children);
+    }
+    task->status = status_of(returned);
+    tutti__task_set_result(task, &result);
+    if (frame.children == 0 && ended_alone(thread, task)) {
+        return NULL;
+    }
+    struct tutti__wave wave;
+    tutti__wave_begin(&wave, thread->sched, thread);
+    tutti__wave_body_end(&wave, task, frame.children);
+    return tutti__wave_end(&wave, true);
+}
+
+void tutti__run(struct tutti__thread *thread, tutti_task *task)
+{
+    for (uint32_t n = 0; task != NULL; n++) {
+        if (n == TUTTI_DIRECT_RUN_MAX) {
+            /* A long chain must not keep this thread from its inbox and from others' tasks. */
+            struct tutti__wave wave;
+            tutti__wave_begin(&wave, thread->sched, thread);
+            wave.next = task;
+            tutti__wave_end(&wave, false);
+            return;
+        }
+        task = run_one(thread, task);
+    }
+}

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sched.c - making and freeing a scheduler, its numbers, and the loop thread's place in it.
+ *
+ * Layer: sched. Locks: sched.mu.
+ */
+#include "sched/sched.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "sched/core.h"
+
+/* ---- making ------------------------------------------------------------------------------- */
+
+/* Never used again in this process, so that a stale claim matches nothing (context.c). */
+static uint64_t next_id(void)
+{
+    static TUTTI_ATOMIC(uint64_t) last;
+    return TUTTI_FETCH_ADD(&last, 1, relaxed) + 1;
+}
+
+static void wake_worker(struct tutti__home *home)
+{
+    char *thread = (char *)home - offsetof(struct tutti__thread, own_home);
+    tutti__parker_wake(&((struct tutti__thread *)(void *)thread)->parker);
+}
+
+static struct tutti__sched *alloc_sched(const struct tutti__sched_config *config)
+{
+    struct tutti__sched *sched = tutti__alloc_aligned(TUTTI_CACHE_LINE, sizeof *sched);
+    if (sched == NULL) {
+        return NULL;
+    }
+    sched->workers = tutti__alloc_zero(config->workers + 1, sizeof(struct tutti__thread *));
+    if (sched->workers == NULL) {
+        tutti__free(sched);
+        return NULL;
+    }
+    sched->id = next_id();
+    sched->env = config->env != NULL ? config->env : tutti__env_default();
+    sched->user = config->user;
+    sched->worker_stop = config->worker_stop;
+    sched->spin_ns = tutti__cpu_count() > 1 ? (uint32_t)TUTTI_SPIN_NS : 0;
+    sched->rng = config->seed != 0 ? config->seed : sched->env->random(sched->env->user);
+    tutti__mutex_init(&sched->mu);
+    tutti__idle_init(&sched->idle);
+    tutti__mutex_init(&sched->strict.mu);
+    tutti__mutex_init(&sched->lot.mu);
+    tutti__store_init(&sched->store, sched);
+    tutti__blocking_init(&sched->blocking);
+    return sched;
+}
+
+/* Thread: the creator, after all others have gone. */
+static void dealloc_sched(struct tutti__sched *sched)
+{
+    tutti__thread_unbind(sched);
+    struct tutti__thread *thread = TUTTI_LOAD(&sched->threads, acquire);
+    while (thread != NULL) {
+        struct tutti__thread *next = thread->next;
+        tutti__thread_free(thread);
+        thread = next;
+    }
+    tutti__blocking_deinit(&sched->blocking);
+    tutti__store_deinit(&sched->store);
+    tutti__mutex_deinit(&sched->lot.mu);
+    tutti__mutex_deinit(&sched->strict.mu);
+    tutti__idle_deinit(&sched->idle);
+    tutti__mutex_deinit(&sched->mu);
+    tutti__free(sched->workers);
+    tutti__free(sched);
+}
+
+/* The contexts of `count` workers, before any thread runs. */
+static bool make_workers(struct tutti__sched *sched, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        struct tutti__thread *worker = tutti__thread_new(sched, TUTTI__THREAD_WORKER);
+        if (worker == NULL) {
+            return false;
+        }
+        worker->index = i;
+        worker->parks = true;
+        worker->own_home.wake = wake_worker;
+        worker->home = &worker->own_home;
+        sched->workers[i] = worker;
+    }
+    return true;
+}
+
+/* Start up to `count` threads. Returns: how many there are. */
+static uint32_t start_workers(struct tutti__sched *sched, uint32_t count)
+{
+    sched->idle.frozen = true; /* they begin when it is known how many there are */
+    uint32_t started = 0;
+    while (started < count) {
+        char name[16];
+        snprintf(name, sizeof name, "tutti-%u", (unsigned)started % 100000);
+        struct tutti__thread *worker = sched->workers[started];
+        if (tutti__thread_start(&worker->pthread, name, tutti__worker_main, worker) != TUTTI_OK) {
+            break;
+        }
+        started++;
+    }
+    sched->worker_count = started;
+    tutti__idle_thaw(&sched->idle);
+    return started;
+}
+
+int tutti__sched_new(struct tutti__sched **out, const struct tutti__sched_config *config)
+{
+    if (config->workers > TUTTI_WORKERS_MAX) {
+        return TUTTI_EINVAL;
+    }
+    int rc = TUTTI_ENOMEM;
+    struct tutti__sched *sched = alloc_sched(config);
+    if (sched == NULL) {
+        return rc;
+    }
+    sched->creator = tutti__thread_new(sched, TUTTI__THREAD_CREATOR);
+    if (sched->creator == NULL || !make_workers(sched, config->workers) ||
+        !tutti__thread_bind(sched->creator)) {
+        goto out_dealloc;
+    }
+    if (start_workers(sched, config->workers) == 0 && config->workers != 0) {
+        rc = TUTTI_EAGAIN;
+        goto out_dealloc;
+    }
+    *out = sched;
+    return TUTTI_OK;
+
+out_dealloc:
+    dealloc_sched(sched);
+    return rc;
+}
+
+void tutti__sched_free(struct tutti__sched *sched)
+{
+    if (sched != NULL) {
+        tutti__sched_stop(sched);
+        dealloc_sched(sched);
+    }
+}
+
+/* ---- numbers ------------------------------------------------------------------------------ */
+
+bool tutti__sched_is_idle(struct tutti__sched *sched)
+{
+    /* First what has settled, then what was submitted. Each number only grows, and a task is counted
+     * as submitted before it is counted as settled; so if the sums are equal they were equal at a
+     * moment between the two readings. acquire pairs with the release in count_settled. */
+    uint64_t settled = TUTTI_LOAD(&sched->settled_outside, acquire);
+    struct tutti__thread *thread = TUTTI_LOAD(&sched->threads, acquire);
+    for (; thread != NULL; thread = thread->next) {
+        settled += TUTTI_LOAD(&thread->counters.settled, acquire);
+    }
+    uint64_t submitted = 0;
+    thread = TUTTI_LOAD(&sched->threads, acquire); /* again: a thread may have come */
+    for (; thread != NULL; thread = thread->next) {
+        submitted += TUTTI_LOAD(&thread->counters.submitted, relaxed); /* after the acquires above */
+    }
+    return settled == submitted;
+}
+
+void tutti__sched_stats(struct tutti__sched *sched, tutti_stats *out)
+{
+    uint64_t settled = TUTTI_LOAD(&sched->settled_outside, relaxed);
+    uint64_t submitted = 0;
+    uint64_t steals = 0;
+    struct tutti__thread *thread = TUTTI_LOAD(&sched->threads, acquire);
+    for (; thread != NULL; thread = thread->next) {
+        settled += TUTTI_LOAD(&thread->counters.settled, relaxed);
+        submitted += TUTTI_LOAD(&thread->counters.submitted, relaxed);
+        steals += TUTTI_LOAD(&thread->counters.steals, relaxed);
+    }
+    out->submitted = submitted;
+    out->settled = settled;
+    out->steals = steals;
+    out->wakes = tutti__idle_wakes(&sched->idle);
+    out->slab_bytes = tutti__store_bytes(&sched->store);
+}
+
+void tutti__sched_trim(struct tutti__sched *sched)
+{
+    struct tutti__thread *here = tutti__thread_here(sched);
+    if (here != NULL) {
+        tutti__batch_flush(&here->batch);
+        tutti__heap_collect(&here->heap);
+    }
+    tutti__store_trim(&sched->store);
+}
+
+uint32_t tutti__sched_workers(const struct tutti__sched *sched)
+{
+    return sched->worker_count;
+}
+
+void *tutti__sched_user(const struct tutti__sched *sched)
+{
+    return sched->user;
+}
+
+const struct tutti__env *tutti__sched_env(const struct tutti__sched *sched)
+{
+    return sched->env;
+}
+
+/* ---- the loop thread ---------------------------------------------------------------------- */
+
+int tutti__sched_adopt_loop(struct tutti__sched *sched, struct tutti__home *home)
+{
+    struct tutti__thread *thread = tutti__thread_enter(sched, TUTTI__THREAD_FOREIGN);
+    if (thread == NULL) {
+        return TUTTI_ENOMEM;
+    }
+    int rc = TUTTI_EINVAL;
+    tutti__mutex_lock(&sched->mu);
+    if (sched->loop == NULL && thread->home == NULL) {
+        sched->loop = thread;
+        sched->left_home = NULL;
+        thread->home = home;
+        rc = TUTTI_OK;
+    }
+    tutti__mutex_unlock(&sched->mu);
+    return rc;
+}
+
+void tutti__sched_leave_loop(struct tutti__sched *sched)
+{
+    struct tutti__thread *thread = tutti__thread_here(sched);
+    tutti__mutex_lock(&sched->mu);
+    if (thread != NULL && sched->loop == thread) {
+        sched->left_home = thread->home;
+        thread->home = NULL;
+        sched->loop = NULL;
+    }
+    tutti__mutex_unlock(&sched->mu);
+}

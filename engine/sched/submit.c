@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * submit.c - from a description to a task that waits, is ready, or is skipped already.
+ *
+ * Layer: sched. Locks: none (a foreign thread's first submit takes sched.mu).
+ * Invariant: while edges are being added, `pending` holds at least the unit of the last one, so the
+ * task cannot become ready before this thread is done with it; after the last edge has been pushed the
+ * record is not touched any more. There is no guard of its own: the last edge is the guard.
+ */
+#include <string.h>
+
+#include "sched/core.h"
+
+/* What has become of the edges so far. */
+struct attach {
+    tutti_task *task;
+    tutti_task *const *after;
+    uint32_t count;   /* of after */
+    uint32_t settled; /* edges that need not be waited for and are not counted down yet */
+    uint32_t shared;  /* edges that were pushed: others know the task */
+    tutti_task *cause; /* the first of after that has not succeeded; NULL: none */
+};
+
+/* ---- the intake --------------------------------------------------------------------------- */
+
+/* A foreign thread says that it is inside, so that the stopper can wait for it. Pool threads need not:
+ * the stopper holds them still. */
+static int intake_enter(struct tutti__sched *sched, struct tutti__thread *thread)
+{
+    if (!tutti__thread_is_pool(thread)) {
+        /* Say that one is inside, then look whether it is closed; the stopper closes, then looks who is
+         * inside (stop.c). */
+        TUTTI_EXCHANGE(&thread->busy, 1, seq_cst);
+    }
+    return TUTTI_LOAD(&sched->closed, seq_cst) == 0 ? TUTTI_OK : TUTTI_ESTOPPED;
+}
+
+static void intake_leave(struct tutti__thread *thread)
+{
+    if (!tutti__thread_is_pool(thread) && TUTTI_EXCHANGE(&thread->busy, 0, seq_cst) == 2) {
+        tutti__futex_wake(&thread->busy, 1);
+    }
+}
+
+/* ---- the record --------------------------------------------------------------------------- */
+
+static void *alloc_record(struct tutti__thread *thread, size_t bytes)
+{
+    uint32_t size_class = tutti__slab_class(bytes);
+    if (TUTTI_UNLIKELY(size_class == TUTTI__SLAB_LARGE)) {
+        return tutti__store_alloc_large(&thread->sched->store, bytes);
+    }
+    return tutti__heap_alloc(&thread->heap, size_class);
+}
+
+/* All atomics are relaxed: the record is published by an edge, a queue or the handle. */
+static void init_header(tutti_task *task, tutti_task_fn fn, uint32_t refs, uint32_t flags)
+{
+    TUTTI_STORE(&task->succ, NULL, relaxed);
+    TUTTI_STORE(&task->refs, refs, relaxed);
+    TUTTI_STORE(&task->children, 0, relaxed);
+    TUTTI_STORE(&task->link, NULL, relaxed);
+    TUTTI_STORE(&task->flags, flags | TUTTI__RECORD_LIVE, relaxed);
+    task->fn = fn;
+    task->status = TUTTI_OK;
+}
+
+static void count_submitted(struct tutti__thread *thread)
+{
+    /* relaxed: before the task is published; who sees it settled sees this (complete.c). */
+    uint64_t submitted = TUTTI_LOAD(&thread->counters.submitted, relaxed);
+    TUTTI_STORE(&thread->counters.submitted, submitted + 1, relaxed);
+}
+
+static void store_arg(tutti_task *task, const tutti_task_desc *desc, size_t offset)
+{
+    char *place = (char *)task + offset;
+    if (desc->arg_drop != NULL) {
+        ((void (**)(void *))(void *)place)[-1] = desc->arg_drop;
+    }
+    if (desc->arg_bytes == 0) {
+        *(void **)(void *)place = desc->arg;
+    } else {
+        memcpy(place, desc->arg, desc->arg_bytes);
+    }
+}
+
+static tutti_task *make_record(struct tutti__thread *thread, const tutti_task_desc *desc,
+                               uint32_t edges, uint32_t refs)
+{
+    size_t offset = tutti__record_arg_offset(edges, desc->arg_drop != NULL);
+    size_t arg_bytes = desc->arg_bytes != 0 ? desc->arg_bytes : sizeof(void *);
+    tutti_task *task = alloc_record(thread, offset + arg_bytes);
+    if (TUTTI_UNLIKELY(task == NULL)) {
+        return NULL;
+    }
+    uint32_t flags = desc->flags;
+    flags |= desc->arg_bytes != 0 ? TUTTI__RECORD_INLINE : 0;
+    flags |= desc->arg_drop != NULL ? TUTTI__RECORD_DROP : 0;
+    init_header(task, desc->fn, refs, flags);
+    TUTTI_STORE(&task->pending, edges, relaxed);
+    task->edge_count = edges;
+    task->parent = NULL;
+    if (thread->frame != NULL && (flags & TUTTI_DETACH) == 0) {
+        task->parent = thread->frame->task;
+        thread->frame->children++; /* added up when the body ends (complete.c) */
+    }
+    store_arg(task, desc, offset);
+    count_submitted(thread);
+    return task;
+}
+
+/* ---- edges -------------------------------------------------------------------------------- */
+
+/* Add edge `i`. Returns: whether it was pushed; if not it is settled. */
+static bool attach_one(struct attach *a, uint32_t i)
+{
+    tutti_task *pred = a->after[i];
+    if (pred == NULL) {
+        return false;
+    }
+    struct tutti__edge *edge = &tutti__record_edges(a->task)[i];
+    edge->to = (uintptr_t)a->task | TUTTI__EDGE_TASK;
+    if (tutti__edge_push(&pred->succ, edge)) {
+        return true;
+    }
+    /* The push has seen the close, so status and cause may be read. */
+    if (pred->status != TUTTI_OK && a->cause == NULL) {
+        a->cause = tutti__task_root(pred);
+    }
+    return false;
+}
+
+static bool is_skipped(const struct attach *a)
+{
+    return a->cause != NULL && (tutti__record_flags(a->task) & TUTTI_RUN_ON_SKIP) == 0;
+}
+
+/* Give back `count` units that belong to no edge. */
+static void give_back(struct tutti__wave *wave, const struct attach *a, uint32_t count)
+{
+    if (a->shared != 0) {
+        tutti__wave_count_down(wave, a->task, count);
+        return;
+    }
+    /* Nobody else knows the task yet. */
+    uint64_t left = TUTTI_LOAD(&a->task->pending, relaxed) - count;
+    TUTTI_STORE(&a->task->pending, left, relaxed);
+    if ((left & TUTTI__PENDING_EDGES) != 0) {
+        return;
+    }
+    if ((left & TUTTI__PENDING_CLAIMED) != 0) {
+        tutti__task_drop(wave->thread, a->task);
+    } else {
+        tutti__wave_ready(wave, a->task);
+    }
+}
+
+/* Edge `i` has shown that the task is to be skipped: no more edges are added. */
+static void skip(struct tutti__wave *wave, struct attach *a)
+{
+    /* One that is failing at this moment may be faster; then its cause stands. */
+    if (tutti__task_claim(a->task)) {
+        tutti__wave_settle_claimed(wave, a->task, TUTTI_ESKIPPED, a->cause);
+    }
+    give_back(wave, a, a->count - a->shared);
+}
+
+static void attach(struct tutti__wave *wave, struct attach *a)
+{
+    uint32_t last = a->count - 1;
+    for (uint32_t i = 0; i < last; i++) {
+        if (attach_one(a, i)) {
+            a->shared++;
+            continue;
+        }
+        a->settled++;
+        if (is_skipped(a)) {
+            skip(wave, a);
+            return;
+        }
+    }
+    /* The unit of the last edge is still there, so this does not make the task ready. */
+    if (a->settled != 0) {
+        give_back(wave, a, a->settled);
+    }
+    if (attach_one(a, last)) {
+        return; /* from here on the task may run, and be freed */
+    }
+    if (is_skipped(a)) {
+        a->count -= a->settled;
+        skip(wave, a);
+        return;
+    }
+    give_back(wave, a, 1);
+}
+
+/* ---- submit ------------------------------------------------------------------------------- */
+
+static int check(const struct tutti__sched *sched, const tutti_task_desc *desc,
+                 tutti_task *const *after, size_t after_count)
+{
+    if (desc == NULL || desc->struct_size != sizeof *desc || desc->fn == NULL ||
+        (desc->flags & ~TUTTI__RECORD_API) != 0 || (desc->arg_bytes != 0 && desc->arg == NULL) ||
+        desc->arg_bytes > TUTTI_ARG_BYTES_MAX || after_count > TUTTI_AFTER_MAX ||
+        (after == NULL && after_count != 0)) {
+        return TUTTI_EINVAL;
+    }
+    for (size_t i = 0; i < after_count; i++) {
+        if (after[i] != NULL && tutti__sched_of(after[i]) != sched) {
+            return TUTTI_EINVAL;
+        }
+    }
+    return TUTTI_OK;
+}
+
+static int submit_inside(struct tutti__thread *thread, const tutti_task_desc *desc,
+                         tutti_task *const *after, uint32_t count, tutti_task **out)
+{
+    tutti_task *task = make_record(thread, desc, count, out != NULL ? 2 : 1);
+    if (TUTTI_UNLIKELY(task == NULL)) {
+        return TUTTI_ENOMEM;
+    }
+    if (out != NULL) {
+        *out = task; /* now: later the task may be gone */
+    }
+    struct tutti__wave wave;
+    tutti__wave_begin(&wave, thread->sched, thread);
+    if (count == 0) {
+        tutti__wave_ready(&wave, task);
+    } else {
+        struct attach a = { .task = task, .after = after, .count = count };
+        attach(&wave, &a);
+    }
+    tutti__wave_end(&wave, false);
+    return TUTTI_OK;
+}
+
+int tutti__sched_submit(struct tutti__sched *sched, const tutti_task_desc *desc,
+                        tutti_task *const *after, size_t after_count, tutti_task **out)
+{
+    int rc = check(sched, desc, after, after_count);
+    if (TUTTI_UNLIKELY(rc != TUTTI_OK)) {
+        return rc;
+    }
+    struct tutti__thread *thread = tutti__thread_enter(sched, TUTTI__THREAD_FOREIGN);
+    if (TUTTI_UNLIKELY(thread == NULL)) {
+        return TUTTI_ENOMEM;
+    }
+    rc = intake_enter(sched, thread);
+    if (TUTTI_LIKELY(rc == TUTTI_OK)) {
+        rc = submit_inside(thread, desc, after, (uint32_t)after_count, out);
+    }
+    intake_leave(thread);
+    return rc;
+}
+
+/* Make a task that no queue will ever hold, in the state that `pending` says. */
+static int new_pending(struct tutti__sched *sched, tutti_task_fn fn, uint64_t pending,
+                       tutti_task **out)
+{
+    struct tutti__thread *thread = tutti__thread_enter(sched, TUTTI__THREAD_FOREIGN);
+    if (thread == NULL) {
+        return TUTTI_ENOMEM;
+    }
+    int rc = intake_enter(sched, thread);
+    if (rc == TUTTI_OK) {
+        tutti_task *task = alloc_record(thread, 64 + sizeof(tutti_value));
+        if (task == NULL) {
+            rc = TUTTI_ENOMEM;
+        } else {
+            init_header(task, fn, 2, 0);
+            TUTTI_STORE(&task->pending, pending, relaxed);
+            task->edge_count = 0;
+            task->parent = NULL;
+            count_submitted(thread);
+            *out = task;
+        }
+    }
+    intake_leave(thread);
+    return rc;
+}
+
+int tutti__sched_promise_new(struct tutti__sched *sched, tutti_task **out)
+{
+    return new_pending(sched, NULL, 0, out);
+}
+
+/* Stands for a body that has returned; it is never called. */
+static int suspended_body(tutti_task *self, void *arg, tutti_value *result)
+{
+    (void)self;
+    (void)arg;
+    (void)result;
+    return TUTTI_TASK_SUSPEND;
+}
+
+int tutti__sched_suspended_new(struct tutti__sched *sched, tutti_task **out)
+{
+    return new_pending(sched, suspended_body, TUTTI__PENDING_STARTED | TUTTI__PENDING_RETURNED, out);
+}

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * worker.c - where a thread gets its next task, and what it does when there is none.
+ *
+ * Layer: sched. Locks: those of idle and strict.
+ * Invariant: a thread sleeps only after it has counted itself asleep and then found every queue that
+ * it could take from empty (idle.h).
+ */
+#include "sched/core.h"
+
+/* ---- finding ------------------------------------------------------------------------------ */
+
+/* Put all that was injected into the own deque, and return the oldest. */
+static tutti_task *take_injected(struct tutti__thread *thread)
+{
+    struct tutti__injector *injector = &thread->sched->injector;
+    tutti_task *task = tutti__injector_take(injector);
+    if (task == NULL) {
+        return NULL;
+    }
+    tutti_task *older;
+    bool pushed = false;
+    while ((older = TUTTI_LOAD(&task->link, relaxed)) != NULL) { /* acquired with the head */
+        __builtin_prefetch(older);
+        if (!tutti__deque_push(&thread->deque, task)) {
+            tutti__injector_push(injector, task);
+        }
+        pushed = true;
+        task = older;
+    }
+    if (pushed) {
+        tutti__idle_notify(&thread->sched->idle);
+    }
+    return task;
+}
+
+static uint32_t choose(struct tutti__thread *thread, uint32_t count)
+{
+    const struct tutti__env *env = thread->sched->env;
+    if (env->choose != NULL) {
+        return env->choose(env->user, count);
+    }
+    return (uint32_t)(tutti__rng_next(&thread->rng) >> 32) % count;
+}
+
+/* Deque number `i` of all: the workers', then the creator's. */
+static struct tutti__thread *victim(struct tutti__sched *sched, uint32_t i)
+{
+    return i < sched->worker_count ? sched->workers[i] : sched->creator;
+}
+
+static tutti_task *steal(struct tutti__thread *thread)
+{
+    struct tutti__sched *sched = thread->sched;
+    uint32_t count = sched->worker_count + 1;
+    bool lost = true;
+    while (lost) { /* somebody else was faster, so somebody made progress */
+        lost = false;
+        uint32_t at = choose(thread, count);
+        for (uint32_t i = 0; i < count; i++, at = at + 1 == count ? 0 : at + 1) {
+            struct tutti__thread *other = victim(sched, at);
+            if (other == thread || tutti__deque_is_empty(&other->deque)) {
+                continue;
+            }
+            tutti_task *task = tutti__deque_steal(&other->deque, &lost);
+            if (task != NULL) {
+                uint64_t steals = TUTTI_LOAD(&thread->counters.steals, relaxed);
+                TUTTI_STORE(&thread->counters.steals, steals + 1, relaxed); /* a statistic */
+                return task;
+            }
+        }
+    }
+    return NULL;
+}
+
+static tutti_task *take_strict(struct tutti__thread *thread)
+{
+    return thread->kind == TUTTI__THREAD_WORKER ? tutti__strict_take(&thread->sched->strict) : NULL;
+}
+
+tutti_task *tutti__find(struct tutti__thread *thread)
+{
+    tutti_task *task;
+    if (++thread->ticks % TUTTI_INJECTOR_EVERY == 0) {
+        /* A thread that always has work of its own must not starve the others'. */
+        if ((task = take_strict(thread)) != NULL || (task = take_injected(thread)) != NULL) {
+            return task;
+        }
+    }
+    if ((task = tutti__deque_take(&thread->deque)) != NULL ||
+        (task = take_strict(thread)) != NULL || (task = take_injected(thread)) != NULL) {
+        return task;
+    }
+    return steal(thread);
+}
+
+/* Is there anything that `thread` could take? After a fence, as far as pushes go that came before one. */
+static bool any_work(struct tutti__thread *thread)
+{
+    struct tutti__sched *sched = thread->sched;
+    if (TUTTI_LOAD(&sched->injector.head, relaxed) != NULL ||
+        (thread->kind == TUTTI__THREAD_WORKER && !tutti__strict_is_empty(&sched->strict))) {
+        return true;
+    }
+    for (uint32_t i = 0; i <= sched->worker_count; i++) {
+        if (!tutti__deque_is_empty(&victim(sched, i)->deque)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- searching and sleeping --------------------------------------------------------------- */
+
+/* Counted as a searcher: look for up to spin_ns. Returns: as tutti__find. */
+static tutti_task *spin(struct tutti__thread *thread, const struct tutti__search *until)
+{
+    struct tutti__sched *sched = thread->sched;
+    tutti_task *task = tutti__find(thread);
+    /* relaxed: a hint. With more searchers than half the workers one more finds nothing sooner. */
+    uint32_t searchers = TUTTI_LOAD(&sched->idle.word, relaxed) / TUTTI__IDLE_SEARCHING;
+    if (task != NULL || sched->spin_ns == 0 || searchers > sched->worker_count / 2 + 1) {
+        return task;
+    }
+    uint64_t end_ns = sched->env->now_ns(sched->env->user) + sched->spin_ns;
+    do {
+        for (int i = 0; i < 32; i++) {
+            tutti__cpu_relax();
+        }
+        task = tutti__find(thread);
+    } while (task == NULL && !until->is_over(thread, until->key) &&
+             sched->env->now_ns(sched->env->user) < end_ns);
+    return task;
+}
+
+/* Counted as a searcher, and again when it returns. Returns: false if the deadline has passed. */
+static bool sleep_once(struct tutti__thread *thread, const struct tutti__search *until)
+{
+    struct tutti__idle *idle = &thread->sched->idle;
+    bool in_time = true;
+    tutti__batch_flush(&thread->batch);
+    tutti__heap_collect(&thread->heap);
+    if (thread->home == &thread->own_home) {
+        TUTTI_STORE(&thread->own_home.asleep, 1, relaxed); /* the fence below orders it: home.h */
+    }
+    tutti__idle_sleep_begin(idle, &thread->sleeper);
+    if (!any_work(thread) && !until->is_over(thread, until->key)) {
+        in_time = tutti__parker_wait(&thread->parker, until->deadline_ns);
+    }
+    tutti__idle_sleep_end(idle, &thread->sleeper);
+    if (thread->home == &thread->own_home) {
+        TUTTI_STORE(&thread->own_home.asleep, 0, relaxed); /* a late wake is only one too many */
+    }
+    return in_time;
+}
+
+tutti_task *tutti__search(struct tutti__thread *thread, const struct tutti__search *until)
+{
+    struct tutti__sched *sched = thread->sched;
+    tutti_task *task = NULL;
+    bool in_time = true;
+    tutti__idle_search_begin(&sched->idle);
+    tutti__idle_check(sched); /* it was perhaps this thread that settled the last task */
+    while (in_time && !until->is_over(thread, until->key)) {
+        task = spin(thread, until);
+        if (task != NULL || until->is_over(thread, until->key)) {
+            break;
+        }
+        in_time = sleep_once(thread, until);
+    }
+    if (tutti__idle_search_end(&sched->idle)) {
+        TUTTI_FENCE(seq_cst); /* counted out before, the look after: idle.h, second pair */
+        if (any_work(thread)) {
+            tutti__idle_wake_one(&sched->idle);
+        }
+    }
+    return task;
+}
+
+void tutti__idle_check(struct tutti__sched *sched)
+{
+    /* Settled before, the look after; who waits counts itself, then looks at the counters (wait.c). */
+    TUTTI_FENCE(seq_cst);
+    if (TUTTI_UNLIKELY(TUTTI_LOAD(&sched->idle_waiters, relaxed) != 0) &&
+        tutti__sched_is_idle(sched)) {
+        tutti__lot_wake(&sched->lot, sched);
+        tutti__idle_tell(sched);
+    }
+}
+
+/* ---- the worker's thread ------------------------------------------------------------------ */
+
+static bool worker_is_over(struct tutti__thread *thread, const void *unused)
+{
+    (void)unused;
+    /* relaxed: before a sleep there is a fence between (sleep_once), in a spin it is asked again. */
+    return TUTTI_LOAD(&thread->own_home.inbox, relaxed) != NULL ||
+           TUTTI_LOAD(&thread->sched->closed, relaxed) == 2;
+}
+
+static void worker_loop(struct tutti__thread *thread)
+{
+    static const struct tutti__search until = { worker_is_over, NULL, UINT64_MAX };
+    struct tutti__home *home = &thread->own_home;
+    for (;;) {
+        tutti__home_drain(home);
+        bool more = home->pump != NULL && home->pump(home->pump_user);
+        tutti_task *task = tutti__find(thread);
+        if (task == NULL && !more) {
+            task = tutti__search(thread, &until);
+        }
+        if (task != NULL) {
+            tutti__run(thread, task);
+        } else if (!more && TUTTI_LOAD(&thread->sched->closed, relaxed) == 2 &&
+                   TUTTI_LOAD(&home->inbox, relaxed) == NULL) {
+            return;
+        }
+    }
+}
+
+void *tutti__worker_main(void *arg)
+{
+    struct tutti__thread *thread = arg;
+    struct tutti__sched *sched = thread->sched;
+    tutti__idle_enter(&sched->idle); /* waits until all workers are there */
+    TUTTI_ALWAYS(tutti__thread_bind(thread));
+    worker_loop(thread);
+    if (sched->worker_stop != NULL && thread->slot != NULL) {
+        sched->worker_stop(sched->user, thread->slot);
+    }
+    tutti__batch_flush(&thread->batch);
+    tutti__thread_unbind(sched);
+    tutti__idle_leave(&sched->idle);
+    return NULL;
+}
