@@ -84,3 +84,19 @@ int tutti__bridge_process(tutti_engine *e, const struct tutti__process_spec *spe
 {
     return tutti__process_start(e->processes, spec, out);
 }
+
+int tutti__bridge_suspended_new(tutti_engine *e, tutti_task **out)
+{
+    return tutti__sched_suspended_new(e->sched, out);
+}
+
+void *tutti__bridge_lua(tutti_engine *e)
+{
+    return e->lua;
+}
+
+void tutti__bridge_set_lua(tutti_engine *e, void *pointer, void (*drop)(void *pointer))
+{
+    e->lua = pointer;
+    e->lua_drop = drop;
+}

@@ -56,8 +56,10 @@ bool tutti__bridge_watch(tutti_task *t, struct tutti__watch *w);
  */
 int tutti__bridge_suspended_new(tutti_engine *e, tutti_task **out);
 
-/* One pointer of the engine's for the Lua layer, NULL at first; it sees to its own locking. */
-void **tutti__bridge_lua(tutti_engine *e);
+/* One pointer of the engine's for the Lua layer, NULL at first, and how it is freed once the engine's
+ * threads have ended. Thread: set by the loop's, before anybody asks; asked by any. */
+void *tutti__bridge_lua(tutti_engine *e);
+void tutti__bridge_set_lua(tutti_engine *e, void *pointer, void (*drop)(void *pointer));
 
 /* ---- the loop ----------------------------------------------------------------------------- */
 

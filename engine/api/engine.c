@@ -69,6 +69,9 @@ static void init_plain_fields(tutti_engine *e, const tutti_config *cfg)
 
 static void free_plain_fields(tutti_engine *e)
 {
+    if (e->lua_drop != NULL) {
+        e->lua_drop(e->lua);
+    }
     tutti__cond_deinit(&e->thread_cond);
     tutti__mutex_deinit(&e->thread_mu);
     tutti__natives_deinit(&e->natives);

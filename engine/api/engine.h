@@ -64,6 +64,8 @@ struct tutti_engine {
     TUTTI_ATOMIC(uint32_t) is_stopping;             /* [creator sets] tutti_post refuses */
     TUTTI_ATOMIC(tutti__slot_fn) on_worker_stop;    /* [any] see bridge.h */
     struct tutti__natives natives;
+    void *lua;                                      /* [const once set] see bridge.h */
+    void (*lua_drop)(void *pointer);                /* [const once set] */
     struct tutti__wait_cell *cells;                 /* [loop] */
     bool must_stop;                                 /* [loop] ends the loop thread */
     struct tutti__post idle_post;                   /* [sched while is_idle_armed] see wait.c */

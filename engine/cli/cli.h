@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cli.h - the commands of the program.
+ *
+ * Layer: cli.
+ */
+#ifndef TUTTI_CLI_CLI_H
+#define TUTTI_CLI_CLI_H
+
+#include <stdbool.h>
+
+#include "tutti.h"
+
+/* Exit statuses (design 3); a script's own are 0, 1 and 3. */
+enum cli_status { CLI_GOOD = 0, CLI_FAILED = 1, CLI_BAD_USAGE = 2, CLI_WRONG = 3 };
+
+/* What to run: a file, or a chunk of text if `file` is NULL. */
+struct cli_script {
+    const char *file;
+    const char *chunk;
+    char **words;
+    int word_count;
+};
+
+/* Run a script to its end. Returns: the exit status; dies by the signal if one ended it. */
+int cli_run(const struct cli_script *script);
+
+const char *cli_lua_version(void);
+
+#endif

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * run.c - `tutti run FILE` and `tutti -e CHUNK`.
+ *
+ * Layer: cli. Thread: the main thread is the loop thread.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <lauxlib.h>
+#include <lualib.h>
+
+#include "cli/cli.h"
+#include "cli/signals.h"
+#include "tutti_lua.h"
+
+/* What ends with the script. */
+struct run {
+    tutti_engine *engine;
+    lua_State *L;
+    int signal;   /* the first that came, or 0 */
+    bool is_over; /* the script has ended: a signal has nothing left to cancel */
+};
+
+const char *cli_lua_version(void)
+{
+    return LUA_RELEASE;
+}
+
+/* Scripts open many files and pipes; the soft limit is a leftover of select(). */
+static void raise_file_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static uint32_t wanted_workers(void)
+{
+    const char *text = getenv("TUTTI_WORKERS");
+    char *end = NULL;
+    if (text == NULL || *text == '\0')
+        return 0;
+    unsigned long count = strtoul(text, &end, 10);
+    if (*end != '\0' || count == 0 || count > 1024) {
+        fprintf(stderr, "tutti: TUTTI_WORKERS must be a number of threads from 1 to 1024, got \"%s\"\n",
+                text);
+        exit(CLI_BAD_USAGE);
+    }
+    return (uint32_t)count;
+}
+
+/* ---- signals ------------------------------------------------------------------------------ */
+
+static const char *signal_name(int number)
+{
+    return number == SIGINT ? "interrupted (Ctrl-C)" : number == SIGTERM ? "terminated (SIGTERM)"
+                                                                         : "hung up (SIGHUP)";
+}
+
+static void on_signal(void *user, int number, int count)
+{
+    struct run *run = (struct run *)user;
+    if (count > 1 || run->is_over)
+        cli_signals_die(number);
+    run->signal = number;
+    fprintf(stderr, "\ntutti: %s: stopping; again to kill\n", signal_name(number));
+    (void)tutti_lua_cancel(run->L, signal_name(number));
+}
+
+/* ---- the state ---------------------------------------------------------------------------- */
+
+/* FILE's folder comes first on package.path. */
+static void set_path(lua_State *L, const char *file)
+{
+    const char *slash = strrchr(file, '/');
+    lua_getglobal(L, "package");
+    lua_getfield(L, -1, "path");
+    const char *old = lua_tostring(L, -1);
+    if (slash == NULL)
+        lua_pushliteral(L, ".");
+    else
+        lua_pushlstring(L, file, slash == file ? 1 : (size_t)(slash - file));
+    const char *folder = lua_tostring(L, -1);
+    lua_pushfstring(L, "%s/?.lua;%s/?/init.lua;%s", folder, folder, old == NULL ? "" : old);
+    lua_setfield(L, -4, "path");
+    lua_pop(L, 3);
+}
+
+static void set_arg(lua_State *L, const struct cli_script *script)
+{
+    lua_createtable(L, script->word_count, 1);
+    lua_pushstring(L, script->file != NULL ? script->file : "-e");
+    lua_rawseti(L, -2, 0);
+    for (int i = 0; i < script->word_count; i++) {
+        lua_pushstring(L, script->words[i]);
+        lua_rawseti(L, -2, i + 1);
+    }
+    lua_setglobal(L, "arg");
+}
+
+/* Open the libraries, set paths and `arg`, load the module. Protected. */
+static int prepare(lua_State *L)
+{
+    const struct cli_script *script = (const struct cli_script *)lua_touserdata(L, 1);
+    luaL_openlibs(L);
+    if (script->file != NULL)
+        set_path(L, script->file);
+    set_arg(L, script);
+    return 0;
+}
+
+/* Is there a file that can be read? Says why not. */
+static bool can_read(const char *file)
+{
+    struct stat st;
+    const char *why = NULL;
+    if (stat(file, &st) != 0)
+        why = strerror(errno);
+    else if (S_ISDIR(st.st_mode))
+        why = "it is a directory";
+    else if (access(file, R_OK) != 0)
+        why = strerror(errno);
+    if (why != NULL)
+        fprintf(stderr, "tutti: cannot run \"%s\": %s\n", file, why);
+    return why == NULL;
+}
+
+static int load(lua_State *L, const struct cli_script *script)
+{
+    int rc = script->file != NULL ? luaL_loadfilex(L, script->file, "t")
+                                  : luaL_loadbufferx(L, script->chunk, strlen(script->chunk), "=-e", "t");
+    if (rc == LUA_OK)
+        return CLI_GOOD;
+    fprintf(stderr, "tutti: %s\n", lua_tostring(L, -1));
+    return rc == LUA_ERRFILE ? CLI_BAD_USAGE : CLI_WRONG;
+}
+
+/* ---- running ------------------------------------------------------------------------------ */
+
+static int run_loaded(struct run *run, const struct cli_script *script)
+{
+    lua_State *L = run->L;
+    const char *name = script->file == NULL ? "-e" : script->file;
+    int status = CLI_FAILED;
+    luaL_checkstack(L, script->word_count + 8, "too many words");
+    for (int i = 0; i < script->word_count; i++)
+        lua_pushstring(L, script->words[i]);
+    int rc = tutti_lua_run(L, name, script->word_count, &status);
+    if (rc != TUTTI_OK) {
+        fprintf(stderr, "tutti: running \"%s\": %s\n", name, tutti_status_text(rc));
+        return CLI_FAILED;
+    }
+    return status;
+}
+
+static int run_state(struct run *run, const struct cli_script *script)
+{
+    lua_State *L = run->L;
+    lua_pushcfunction(L, prepare);
+    lua_pushlightuserdata(L, (void *)(uintptr_t)script);
+    if (lua_pcall(L, 1, 0, 0) != LUA_OK || tutti_lua_attach(L, run->engine) != TUTTI_OK) {
+        fprintf(stderr, "tutti: opening the Lua state: %s\n",
+                lua_isstring(L, -1) ? lua_tostring(L, -1) : "out of memory");
+        return CLI_FAILED;
+    }
+    int status = load(L, script);
+    if (status != CLI_GOOD)
+        return status;
+    status = cli_signals_start(run->engine, on_signal, run) == TUTTI_OK ? run_loaded(run, script)
+                                                                        : CLI_FAILED;
+    run->is_over = true;
+    return status;
+}
+
+int cli_run(const struct cli_script *script)
+{
+    struct run run = { NULL, NULL, 0, false };
+    tutti_config config = { .struct_size = sizeof config, .loop = TUTTI_LOOP_CALLER };
+    if (script->file != NULL && !can_read(script->file))
+        return CLI_BAD_USAGE;
+    config.workers = wanted_workers();
+    raise_file_limit();
+    cli_signals_block();
+    int rc = tutti_engine_new(&run.engine, &config);
+    if (rc != TUTTI_OK) {
+        fprintf(stderr, "tutti: starting the engine: %s\n", tutti_status_text(rc));
+        return CLI_FAILED;
+    }
+    int status = CLI_FAILED;
+    run.L = luaL_newstate();
+    if (run.L != NULL) {
+        status = run_state(&run, script);
+        lua_close(run.L);
+    }
+    cli_signals_stop();
+    (void)tutti_engine_free(run.engine);
+    if (fflush(stdout) != 0 && status == CLI_GOOD) {
+        fprintf(stderr, "tutti: writing the results: %s\n", strerror(errno));
+        status = CLI_FAILED;
+    }
+    if (run.signal != 0)
+        cli_signals_die(run.signal);
+    return status;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * signals.h - Ctrl-C and its kin: a thread that waits for them and posts to the loop.
+ *
+ * Layer: cli.
+ */
+#ifndef TUTTI_CLI_SIGNALS_H
+#define TUTTI_CLI_SIGNALS_H
+
+#include "tutti.h"
+
+/* Block the signals in this thread and so in all that it starts. Before the engine is made. */
+void cli_signals_block(void);
+
+/**
+ * Call fn(user, number, count) on the loop thread for each of INT, TERM and HUP; count is 1 for the
+ * first of them, 2 for the second. Returns: TUTTI_OK or TUTTI_EAGAIN (no thread).
+ */
+int cli_signals_start(tutti_engine *engine, void (*fn)(void *user, int number, int count), void *user);
+
+/* Stop the thread. Before the engine is freed. */
+void cli_signals_stop(void);
+
+/* End this process by the signal, so that the shell sees it. Does not return. */
+void cli_signals_die(int number);
+
+#endif

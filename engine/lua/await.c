@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * await.c - how a task suspends: await, sleep, checkpoint, and the one way in and out of a wait.
+ *
+ * Layer: lua. Thread: the state's home.
+ * Invariant: a suspended record has either `withdraw` set or stands in the ready queue.
+ */
+#include "lua/state.h"
+
+#include <stdlib.h>
+
+#include "lua/duration.h"
+
+/* ---- waiting ------------------------------------------------------------------------------ */
+
+int tutti__wait(lua_State *L, void (*withdraw)(struct tutti__record *), void *op, lua_KContext context,
+                lua_KFunction k)
+{
+    struct tutti__record *record = tutti__lua_find(L)->current;
+    record->withdraw = withdraw;
+    record->op = op;
+    return lua_yieldk(L, 0, context, k);
+}
+
+void tutti__wait_end(struct tutti__record *record)
+{
+    record->withdraw = NULL; /* `op` stays: it tells the continuation that it was served */
+    tutti__ready_push(record->lua, record);
+}
+
+struct tutti__record *tutti__wait_check(lua_State *L, struct tutti__lua *lua, const char *what)
+{
+    struct tutti__record *record = lua->current;
+    if (record == NULL)
+        return NULL;
+    if (L != record->co) {
+        tutti__usage(L, 1,
+                     "%s inside a plain coroutine would yield to whoever resumes that coroutine, not "
+                     "to the scheduler: call it in the task itself, or make the coroutine a task with "
+                     "tutti.spawn",
+                     what);
+    } else if (!lua_isyieldable(L)) {
+        tutti__usage(L, 1,
+                     "%s cannot wait here: the function was called by C code (a sort comparator, a "
+                     "gsub callback, __tostring, require, an xpcall handler); await before that call "
+                     "and use the result inside",
+                     what);
+    }
+    tutti__checkpoint(L, lua);
+    return record;
+}
+
+void tutti__block_on(lua_State *L, struct tutti__lua *lua, bool (*done)(void *user), void *user)
+{
+    if (lua->closing)
+        tutti__usage(L, 1, "the Lua state is being closed: nothing can be awaited any more");
+    if (tutti__bridge_run_until(lua->engine, done, user) != TUTTI_OK)
+        tutti__usage(L, 1, "nothing can be awaited here: this is a callback of the loop itself (a raw "
+                           "luv callback, a finaliser); start a task with tutti.spawn instead");
+}
+
+/* ---- await -------------------------------------------------------------------------------- */
+
+static int results(lua_State *L, struct tutti__record *target, bool is_protected)
+{
+    target->flags |= RECORD_OBSERVED;
+    if (target->state != TUTTI_TASK_DONE) {
+        if (is_protected)
+            lua_pushboolean(L, 0);
+        tutti__record_push_error(L, 1);
+        return is_protected ? 2 : lua_error(L);
+    }
+    if (is_protected)
+        lua_pushboolean(L, 1);
+    return tutti__record_push_results(L, target, 1, false) + (is_protected ? 1 : 0);
+}
+
+static int await_continue(lua_State *L, int status, lua_KContext context)
+{
+    (void)status;
+    struct tutti__record *target = (struct tutti__record *)lua_touserdata(L, 1);
+    tutti__checkpoint(L, tutti__lua_of(L));
+    return results(L, target, context != 0);
+}
+
+static void await_withdraw(struct tutti__record *record)
+{
+    tutti__waiter_unlink(&record->await);
+}
+
+static void await_fire(lua_State *L, struct tutti__waiter *waiter, struct tutti__record *target)
+{
+    (void)L;
+    target->flags |= RECORD_OBSERVED;
+    tutti__wait_end(waiter->owner);
+}
+
+static bool target_is_settled(void *user)
+{
+    return tutti__record_is_settled((const struct tutti__record *)user);
+}
+
+static void refuse_cycle(lua_State *L, struct tutti__record *me, struct tutti__record *target)
+{
+    struct tutti__lua *lua = me->lua;
+    int base = lua_gettop(L);
+    lua_newtable(L);
+    int path = lua_gettop(L);
+    lua_Integer count = 0;
+    luaL_Buffer text;
+    luaL_buffinit(L, &text);
+    for (struct tutti__record *at = me;; at = at->parent) {
+        tutti__record_push(L, at);
+        tutti__record_push_name(L, at, -1);
+        lua_pushvalue(L, -1);
+        lua_rawseti(L, path, ++count);
+        lua_remove(L, -2);
+        luaL_addvalue(&text);
+        if (at == target)
+            break;
+        luaL_addstring(&text, " -> ");
+    }
+    luaL_pushresult(&text);
+    tutti__error_push(L, lua, "cycle",
+                      "await can never end: the task awaited is this task or started it (%s)",
+                      lua_tostring(L, -1));
+    lua_pushvalue(L, path);
+    tutti__error_set(L, -2, "path");
+    lua_replace(L, base + 1);
+    lua_settop(L, base + 1);
+    lua_error(L);
+}
+
+static int await_record(lua_State *L, bool is_protected)
+{
+    struct tutti__lua *lua = tutti__lua_of(L);
+    struct tutti__record *target = tutti__record_check(L, lua, 1);
+    lua_settop(L, 1);
+    struct tutti__record *me = tutti__wait_check(L, lua, is_protected ? "pawait" : "await");
+    if (tutti__record_is_settled(target))
+        return results(L, target, is_protected);
+    if (target->kind == RECORD_REMOTE)
+        tutti__proxy_arm(L, target, 1);
+    if (me == NULL) {
+        target->flags |= RECORD_OBSERVED; /* the caller of the loop is the one who waits */
+        tutti__block_on(L, lua, target_is_settled, target);
+        return results(L, target, is_protected);
+    }
+    for (struct tutti__record *at = me; at != NULL; at = at->parent) {
+        if (at == target)
+            refuse_cycle(L, me, target);
+    }
+    me->await.fire = await_fire;
+    tutti__waiter_link(&me->await, target);
+    return tutti__wait(L, await_withdraw, NULL, is_protected, await_continue);
+}
+
+/* task:await() -> results...   [-1, +n, y] */
+static int l_await(lua_State *L)
+{
+    return await_record(L, false);
+}
+
+/* task:pawait() -> true, results... | false, err   [-1, +n, y] */
+static int l_pawait(lua_State *L)
+{
+    return await_record(L, true);
+}
+
+/* ---- sleep -------------------------------------------------------------------------------- */
+
+/* A sleep of the loop state: its home is the loop thread, so the timer heap is at hand. */
+struct nap {
+    struct tutti__timer timer;
+    struct tutti__record *record;
+    bool over;
+};
+
+static void nap_over(struct tutti__timer *timer)
+{
+    struct nap *nap = (struct nap *)((char *)timer - offsetof(struct nap, timer));
+    nap->over = true;
+    if (nap->record == NULL)
+        return; /* outside any task: the caller asks `over` */
+    struct tutti__record *record = nap->record;
+    free(nap);
+    tutti__wait_end(record);
+}
+
+static void nap_withdraw(struct tutti__record *record)
+{
+    struct nap *nap = (struct nap *)record->op;
+    tutti__bridge_timer_stop(record->lua->engine, &nap->timer);
+    free(nap);
+}
+
+static bool nap_is_over(void *user)
+{
+    return ((const struct nap *)user)->over;
+}
+
+static int nap_continue(lua_State *L, int status, lua_KContext context)
+{
+    (void)status;
+    (void)context;
+    tutti__checkpoint(L, tutti__lua_of(L));
+    return 0;
+}
+
+static int nap_outside(lua_State *L, struct tutti__lua *lua, uint64_t deadline_ns)
+{
+    struct nap nap = { .record = NULL, .over = false };
+    nap.timer.slot = 0;
+    nap.timer.fn = nap_over;
+    if (tutti__bridge_timer_start(lua->engine, &nap.timer, deadline_ns) != TUTTI_OK)
+        return luaL_error(L, "not enough memory for a timer");
+    tutti__block_on(L, lua, nap_is_over, &nap);
+    return 0;
+}
+
+/* A worker has no timers of its own: it awaits the engine's task. */
+static int nap_on_worker(lua_State *L, struct tutti__lua *lua, uint64_t delay_ns)
+{
+    tutti_task *task = NULL;
+    int rc = tutti_sleep(lua->engine, delay_ns, &task);
+    if (rc != TUTTI_OK)
+        return luaL_error(L, "sleep: %s", tutti_status_text(rc));
+    lua_settop(L, 0);
+    struct tutti__record *proxy = tutti__proxy_push(L, lua, task);
+    tutti_task_unref(task);
+    tutti__proxy_arm(L, proxy, 1);
+    struct tutti__record *me = lua->current;
+    me->await.fire = await_fire;
+    tutti__waiter_link(&me->await, proxy);
+    return tutti__wait(L, tutti__proxy_abandon, proxy, 0, nap_continue);
+}
+
+/* tutti.sleep(duration)   [-1, +0, y] */
+static int l_sleep(lua_State *L)
+{
+    struct tutti__lua *lua = tutti__lua_of(L);
+    uint64_t delay_ns = tutti__duration_check(L, 1, "sleep");
+    struct tutti__record *me = tutti__wait_check(L, lua, "tutti.sleep");
+    if (lua->is_worker && me != NULL)
+        return nap_on_worker(L, lua, delay_ns);
+    uint64_t now_ns = tutti__bridge_now_ns(lua->engine);
+    uint64_t deadline_ns = delay_ns > UINT64_MAX - now_ns ? UINT64_MAX : now_ns + delay_ns;
+    if (me == NULL)
+        return nap_outside(L, lua, deadline_ns);
+    struct nap *nap = (struct nap *)calloc(1, sizeof *nap);
+    if (nap == NULL)
+        return luaL_error(L, "not enough memory for a timer");
+    nap->record = me;
+    nap->timer.fn = nap_over;
+    if (tutti__bridge_timer_start(lua->engine, &nap->timer, deadline_ns) != TUTTI_OK) {
+        free(nap);
+        return luaL_error(L, "not enough memory for a timer");
+    }
+    return tutti__wait(L, nap_withdraw, nap, 0, nap_continue);
+}
+
+/* ---- checkpoint --------------------------------------------------------------------------- */
+
+static bool one_round(void *user)
+{
+    bool *asked = (bool *)user;
+    bool was = *asked;
+    *asked = true;
+    return was;
+}
+
+/* tutti.checkpoint()   [-0, +0, y] */
+static int l_checkpoint(lua_State *L)
+{
+    struct tutti__lua *lua = tutti__lua_of(L);
+    struct tutti__record *me = tutti__wait_check(L, lua, "tutti.checkpoint");
+    if (me == NULL) {
+        bool asked = !tutti__ready_is_empty(lua);
+        tutti__block_on(L, lua, one_round, &asked);
+        return 0;
+    }
+    tutti__ready_push(lua, me);
+    return lua_yieldk(L, 0, 0, nap_continue);
+}
+
+/* tutti.now() -> monotonic seconds   [-0, +1, -] */
+static int l_now(lua_State *L)
+{
+    lua_pushnumber(L, (lua_Number)tutti__bridge_now_ns(tutti__lua_of(L)->engine) * 1e-9);
+    return 1;
+}
+
+const luaL_Reg tutti__await_functions[] = {
+    { "sleep", l_sleep },
+    { "checkpoint", l_checkpoint },
+    { "now", l_now },
+    { NULL, NULL },
+};
+
+const luaL_Reg tutti__await_methods[] = {
+    { "await", l_await },
+    { "pawait", l_pawait },
+    { NULL, NULL },
+};

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * close.c - the end of a state: nothing of it may be reached by a late post.
+ *
+ * Layer: lua. Thread: the state's home.
+ */
+#include <stdlib.h>
+
+#include "lua/door.h"
+#include "lua/pool.h"
+
+/* How long a state that is closed waits for what it has cancelled. */
+static const uint64_t grace_ns = UINT64_C(10000000000);
+
+struct ending {
+    struct tutti__lua *lua;
+    struct tutti__timer timer;
+    bool late;
+};
+
+static void on_late(struct tutti__timer *timer)
+{
+    struct ending *ending =
+        (struct ending *)(void *)((char *)timer - offsetof(struct ending, timer));
+    ending->late = true;
+}
+
+/* Does anything still point into this state from outside? */
+static bool is_free(const struct tutti__lua *lua)
+{
+    if (lua->root->child_first != NULL || !tutti__ready_is_empty(lua))
+        return false;
+    for (uint32_t slot = 1; slot <= lua->slots_used; slot++) {
+        const struct tutti__record *record = lua->slots[slot];
+        if (record != NULL && (record->flags & RECORD_ARMED) != 0)
+            return false;
+    }
+    return true;
+}
+
+static bool may_end(void *user)
+{
+    const struct ending *ending = (const struct ending *)user;
+    return ending->late || is_free(ending->lua);
+}
+
+/* Say what is left and cancel it. Stack of a protected call: [1] the state's half. */
+static int cancel_rest(lua_State *L)
+{
+    struct tutti__lua *lua = (struct tutti__lua *)lua_touserdata(L, 1);
+    for (struct tutti__record *child = lua->root->child_first; child != NULL && !lua->is_worker;
+         child = child->sibling_next) {
+        tutti__record_push(L, child);
+        tutti__record_push_name(L, child, -1);
+        lua_writestringerror("tutti: task \"%s\" was still pending when the Lua state was closed: "
+                             "cancelled\n", lua_tostring(L, -1));
+        lua_pop(L, 2);
+    }
+    tutti__cancel_children(L, lua->root, "the Lua state is being closed");
+    return 0;
+}
+
+/* The loop state runs the loop until all has ended; a worker's state, whose scheduler has cancelled its
+ * tasks already, runs what is ready. */
+static void wait_for_rest(struct tutti__lua *lua)
+{
+    struct ending ending = { .lua = lua, .late = false };
+    if (is_free(lua))
+        return;
+    (void)tutti__door(lua, cancel_rest, lua);
+    if (lua->is_worker) {
+        while (tutti__ready_pump(lua))
+            continue;
+        return;
+    }
+    ending.timer.fn = on_late;
+    (void)tutti__bridge_timer_start(lua->engine, &ending.timer,
+                                    tutti__bridge_now_ns(lua->engine) + grace_ns);
+    (void)tutti__bridge_run_until(lua->engine, may_end, &ending);
+    tutti__bridge_timer_stop(lua->engine, &ending.timer);
+    if (ending.late)
+        lua_writestringerror("tutti: %s\n", "tasks did not end within 10 s of being cancelled");
+}
+
+/* Posts that are on their way must not find what is being freed. */
+static void forget_records(struct tutti__lua *lua)
+{
+    for (uint32_t slot = 1; slot <= lua->slots_used; slot++) {
+        struct tutti__record *record = lua->slots[slot];
+        if (record == NULL)
+            continue;
+        tutti__proxy_forget(record);
+        if (record->listener != NULL)
+            tutti__pool_unlisten(record);
+    }
+}
+
+void tutti__lua_end(struct tutti__lua *lua)
+{
+    if (lua->closing)
+        return;
+    lua->closing = true;
+    if (lua->root != NULL)
+        wait_for_rest(lua);
+    forget_records(lua);
+    if (lua->home != NULL) {
+        lua->home->pump = NULL;
+        lua->home->pump_user = NULL;
+    }
+}
+
+int tutti__lua_close(lua_State *L)
+{
+    struct tutti__lua *lua = (struct tutti__lua *)lua_touserdata(L, 1);
+    tutti__lua_end(lua);
+    if (lua->own_engine && lua->engine != NULL)
+        (void)tutti_engine_free(lua->engine);
+    lua->engine = NULL;
+    free((void *)lua->slots);
+    free(lua->slots_free);
+    lua->slots = NULL;
+    lua->slots_free = NULL;
+    return 0;
+}

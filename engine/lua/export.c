@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * export.c - tasks of this state as others see them, and what the codec asks of this state.
+ *
+ * A LOCAL record gets a task of the engine only when it first crosses to another state or to the pool;
+ * its result stays here and is encoded then, or when it settles.
+ *
+ * Layer: lua. Thread: the state's home; handle_ref and handle_drop run anywhere.
+ * Invariant: while a LOCAL record has not settled, its export has not either.
+ */
+#include <string.h>
+
+#include "lua/channel.h"
+#include "lua/pool.h"
+#include "lua/proxy.h"
+
+/* ---- outcome of a LOCAL record, in bytes --------------------------------------------------- */
+
+/* Stack of a protected call: [1] record, [2] userdata of it. Returns nothing; settles the export. */
+static int settle_export(lua_State *L)
+{
+    struct tutti__record *record = (struct tutti__record *)lua_touserdata(L, 1);
+    tutti_value value;
+    memset(&value, 0, sizeof value);
+    int status = tutti__pool_encode_outcome(L, record, 2, &value);
+    (void)tutti_promise_settle(record->task, status, &value);
+    return 0;
+}
+
+void tutti__export_settle(lua_State *L, struct tutti__record *record, int index)
+{
+    index = lua_absindex(L, index);
+    lua_pushcfunction(L, settle_export);
+    lua_pushlightuserdata(L, record);
+    lua_pushvalue(L, index);
+    if (lua_pcall(L, 2, 0, 0) == LUA_OK)
+        return;
+    tutti_value value;
+    memset(&value, 0, sizeof value);
+    const char *text = luaL_tolstring(L, -1, NULL);
+    (void)tutti_value_bytes(&value, text, strlen(text));
+    (void)tutti_promise_settle(record->task, TUTTI_EFAILED, &value);
+    lua_pop(L, 2);
+}
+
+/* ---- cancellation from elsewhere ---------------------------------------------------------- */
+
+/* Raises nothing and makes nothing in L but the entry of a table that exists: see codec.h. */
+static int note_task(lua_State *L)
+{
+    struct tutti__record *record = (struct tutti__record *)lua_touserdata(L, 1);
+    luaL_getmetatable(L, "tutti.remote"); /* from now on the handle holds a reference */
+    lua_setmetatable(L, 1);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, record->lua->ref_tasks);
+    lua_pushvalue(L, 1);
+    lua_rawsetp(L, -2, record->task);
+    return 0;
+}
+
+tutti_task *tutti__export(lua_State *L, struct tutti__record *record, int index)
+{
+    if (record->task != NULL)
+        return record->task;
+    index = lua_absindex(L, index);
+    tutti_task *task = NULL;
+    if (tutti__bridge_suspended_new(record->lua->engine, &task) != TUTTI_OK)
+        return NULL;
+    record->task = task;
+    lua_pushcfunction(L, note_task);
+    lua_pushvalue(L, index);
+    if (lua_pcall(L, 1, 0, 0) != LUA_OK) {
+        lua_pop(L, 1);
+        tutti_value nothing = { .kind = TUTTI_NIL };
+        (void)tutti_promise_settle(task, TUTTI_ENOMEM, &nothing);
+        tutti_task_unref(task);
+        record->task = NULL;
+        return NULL;
+    }
+    if (tutti__record_is_settled(record))
+        tutti__export_settle(L, record, index);
+    else
+        tutti__pool_listen(record);
+    return task;
+}
+
+/* ---- handles in messages ------------------------------------------------------------------ */
+
+enum handle_kind { HANDLE_TASK = 1, HANDLE_CHANNEL };
+
+static int encode_task(lua_State *L, struct tutti__record *record, int index, void **object,
+                       const char **why)
+{
+    if (record->kind == RECORD_ROOT) {
+        *why = "the root";
+        return -1;
+    }
+    tutti_task *task = tutti__export(L, record, index);
+    if (task == NULL) {
+        *why = "a task, for which there is no memory";
+        return -1;
+    }
+    tutti_task_ref(task);
+    *object = task;
+    return 1;
+}
+
+static int handle_encode(lua_State *L, int index, uint8_t *kind, void **object, const char **why,
+                         void *user)
+{
+    (void)user;
+    struct tutti__lua *lua = tutti__lua_find(L);
+    struct tutti__record *record = tutti__record_test(L, lua, index);
+    if (record != NULL) {
+        *kind = HANDLE_TASK;
+        return encode_task(L, record, index, object, why);
+    }
+    struct tutti__channel *channel = tutti__channel_test(L, lua, index);
+    if (channel == NULL)
+        return 0;
+    tutti__channel_ref(channel);
+    *kind = HANDLE_CHANNEL;
+    *object = channel;
+    return 1;
+}
+
+static void handle_decode(lua_State *L, uint8_t kind, void *object, void *user)
+{
+    (void)user;
+    struct tutti__lua *lua = tutti__lua_find(L);
+    if (kind == HANDLE_TASK)
+        tutti__proxy_push(L, lua, (tutti_task *)object);
+    else
+        tutti__channel_push(L, lua, (struct tutti__channel *)object);
+}
+
+static void handle_ref(uint8_t kind, void *object)
+{
+    if (kind == HANDLE_TASK)
+        tutti_task_ref((tutti_task *)object);
+    else
+        tutti__channel_ref((struct tutti__channel *)object);
+}
+
+static void handle_drop(uint8_t kind, void *object)
+{
+    if (kind == HANDLE_TASK)
+        tutti_task_unref((tutti_task *)object);
+    else
+        tutti__channel_unref((struct tutti__channel *)object);
+}
+
+const struct tutti__value_ops tutti__lua_value_ops = {
+    .handle_encode = handle_encode,
+    .handle_decode = handle_decode,
+    .handle_ref = handle_ref,
+    .handle_drop = handle_drop,
+    .user = NULL,
+};

@@ -1,0 +1,444 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pool.c - Lua functions as tasks of the pool: sent as bytes, run as a coroutine of a worker's state.
+ *
+ *     home state                       engine                     worker's state
+ *     proxy (REMOTE) --- submit ---> task, body = pool_run ---> record (LOCAL), coroutine
+ *          ^                              |                          | ends or suspends
+ *          +------ watch, post -----------+ <--- promise_settle -----+
+ *
+ * Layer: lua.
+ * Invariant: the outcome of a pool task leaves its worker only through tutti_promise_settle.
+ */
+#include "lua/pool.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lua/door.h"
+#include "lua/proxy.h"
+#include "lua/start.h"
+#include "lua/worker.h"
+
+/* What travels with the engine's task. Made in the home state, read by one worker, dropped anywhere. */
+struct job {
+    struct tutti__buffer *call; /* the function and its arguments */
+    tutti_task **after;         /* references on what it comes after, for their results */
+    size_t after_count;
+    bool run_on_skip;
+    tutti_engine *engine;
+    char *name;
+};
+
+static void job_drop(void *arg)
+{
+    struct job *job = (struct job *)arg;
+    for (size_t i = 0; i < job->after_count; i++)
+        tutti_task_unref(job->after[i]);
+    free((void *)job->after);
+    if (job->call != NULL)
+        tutti__buffer_unref(job->call);
+    free(job->name);
+    free(job);
+}
+
+/* ---- outcomes in bytes -------------------------------------------------------------------- */
+
+/* One plain value needs no buffer; C tasks that come after can read it too. */
+static bool encode_plain(lua_State *L, int index, tutti_value *value)
+{
+    switch (lua_type(L, index)) {
+    case LUA_TNIL:
+        return false; /* one nil is not the same as no value */
+    case LUA_TBOOLEAN:
+        value->kind = TUTTI_BOOL;
+        value->as.boolean = lua_toboolean(L, index);
+        return true;
+    case LUA_TNUMBER:
+        value->kind = lua_isinteger(L, index) ? TUTTI_INT : TUTTI_DOUBLE;
+        if (value->kind == TUTTI_INT)
+            value->as.integer = lua_tointeger(L, index);
+        else
+            value->as.number = lua_tonumber(L, index);
+        return true;
+    default:
+        return false;
+    }
+}
+
+static void drop_buffer(void *pointer)
+{
+    tutti__buffer_unref((struct tutti__buffer *)pointer);
+}
+
+void tutti__pool_push_env(lua_State *L, struct tutti__record *record)
+{
+    for (; record != NULL && record->kind != RECORD_ROOT; record = record->parent) {
+        if (record->slot == 0)
+            continue;
+        tutti__record_push(L, record);
+        tutti__record_get_extra(L, -1, EXTRA_ENV);
+        lua_remove(L, -2);
+        if (lua_istable(L, -1))
+            return;
+        lua_pop(L, 1);
+    }
+    lua_pushnil(L);
+}
+
+static bool encode_values(lua_State *L, struct tutti__record *record, int first, int count,
+                          tutti_value *value, char *why, size_t why_bytes)
+{
+    struct tutti__buffer *buffer = NULL;
+    tutti__pool_push_env(L, record);
+    struct tutti__encode_opts opts = { .ops = &tutti__lua_value_ops, .label = "result",
+                                       .library = "tutti" };
+    opts.env_index = lua_istable(L, -1) ? lua_gettop(L) : 0;
+    int rc = tutti__value_encode(L, first, count, &opts, &buffer, why, why_bytes);
+    lua_pop(L, 1);
+    if (rc != TUTTI__VALUE_OK)
+        return false;
+    value->kind = TUTTI_OPAQUE;
+    value->tag = TUTTI__TAG_LUA;
+    value->as.pointer = buffer;
+    value->more.drop = drop_buffer;
+    return true;
+}
+
+/* The error object is on top of the stack: encode it, without its values if they may not cross. */
+static void encode_error(lua_State *L, struct tutti__record *record, tutti_value *value)
+{
+    char why[256];
+    int error = lua_gettop(L);
+    for (int plain = 0; plain <= 1; plain++) {
+        tutti__lua_helper(L, record->lua, "pack_error");
+        lua_pushvalue(L, error);
+        lua_pushboolean(L, plain);
+        lua_call(L, 2, 1);
+        bool sent = encode_values(L, record, lua_gettop(L), 1, value, why, sizeof why);
+        lua_pop(L, 1);
+        if (sent)
+            break;
+    }
+    lua_settop(L, error - 1);
+}
+
+static int encode_results(lua_State *L, struct tutti__record *record, int index, tutti_value *value)
+{
+    char why[512];
+    int base = lua_gettop(L);
+    int count = tutti__record_push_results(L, record, index, false);
+    if (count == 1 && encode_plain(L, base + 1, value)) {
+        lua_settop(L, base);
+        return TUTTI_OK;
+    }
+    if (count == 0) {
+        lua_settop(L, base);
+        return TUTTI_OK; /* nil is what no result reads as */
+    }
+    bool sent = encode_values(L, record, base + 1, count, value, why, sizeof why);
+    lua_settop(L, base);
+    if (sent)
+        return TUTTI_OK;
+    struct tutti__record *current = record->lua->current;
+    record->lua->current = record;
+    tutti__error_push(L, record->lua, "transfer",
+                      "the result of task \"%s\" cannot cross to another Lua state: %s",
+                      (tutti__record_push_name(L, record, index), lua_tostring(L, -1)), why);
+    record->lua->current = current;
+    encode_error(L, record, value);
+    lua_settop(L, base);
+    return TUTTI_EFAILED;
+}
+
+int tutti__pool_encode_outcome(lua_State *L, struct tutti__record *record, int index,
+                               tutti_value *value)
+{
+    tutti__pool_unlisten(record);
+    if (record->state == TUTTI_TASK_DONE)
+        return encode_results(L, record, index, value);
+    tutti__record_push_error(L, index);
+    encode_error(L, record, value);
+    return record->state == TUTTI_TASK_CANCELLED ? TUTTI_ECANCELED : TUTTI_EFAILED;
+}
+
+/* ---- cancelled by others ------------------------------------------------------------------ */
+
+/* Lives from listen until it is taken back, or until its post has run. */
+struct tutti__listener {
+    struct tutti__cancel_hook hook;
+    struct tutti__lua *lua;
+    struct tutti__record *record; /* NULL: it has settled meanwhile */
+};
+
+static int cancel_listened(lua_State *L)
+{
+    struct tutti__record *record = (struct tutti__record *)lua_touserdata(L, 1);
+    lua_pushnil(L);
+    tutti__record_cancel(L, record);
+    return 0;
+}
+
+static void on_cancel(struct tutti__post *post)
+{
+    struct tutti__listener *listener =
+        (struct tutti__listener *)(void *)((char *)post - offsetof(struct tutti__cancel_hook, post));
+    struct tutti__record *record = listener->record;
+    struct tutti__lua *lua = listener->lua;
+    free(listener);
+    if (record == NULL)
+        return;
+    record->listener = NULL;
+    (void)tutti__door(lua, cancel_listened, record);
+}
+
+void tutti__pool_listen(struct tutti__record *record)
+{
+    struct tutti__listener *listener = (struct tutti__listener *)calloc(1, sizeof *listener);
+    if (listener == NULL)
+        return; /* it can then not be cancelled from another state; everything else holds */
+    listener->lua = record->lua;
+    listener->record = record;
+    listener->hook.home = record->lua->home;
+    listener->hook.post.fn = on_cancel;
+    record->listener = listener;
+    if (!tutti__task_set_cancel_hook(record->task, &listener->hook))
+        tutti__home_post(listener->hook.home, &listener->hook.post);
+}
+
+void tutti__pool_unlisten(struct tutti__record *record)
+{
+    struct tutti__listener *listener = record->listener;
+    record->listener = NULL;
+    if (listener == NULL)
+        return;
+    if (tutti__task_take_cancel_hook(record->task, &listener->hook))
+        free(listener);
+    else
+        listener->record = NULL; /* the post is on its way and frees it */
+}
+
+/* ---- on the worker ------------------------------------------------------------------------ */
+
+struct call {
+    struct tutti__lua *lua;
+    struct job *job;
+    tutti_task *self;
+};
+
+static int push_results_of(lua_State *L, struct tutti__lua *lua, const struct job *job)
+{
+    luaL_checkstack(L, (int)job->after_count + LUA_MINSTACK, "too many tasks to come after");
+    for (size_t i = 0; i < job->after_count; i++) {
+        if (job->run_on_skip)
+            tutti__proxy_push(L, lua, job->after[i]);
+        else
+            tutti__proxy_push_results(L, lua, job->after[i], true);
+    }
+    return (int)job->after_count;
+}
+
+/* Runs in the task's coroutine: [1] record, [2] handler -> function, results, arguments. */
+static int push_call(lua_State *L, struct tutti__record *record)
+{
+    struct job *job = (struct job *)record->op;
+    record->op = NULL;
+    lua_createtable(L, 0, 4);
+    lua_pushvalue(L, -1);
+    lua_setfield(L, -2, "_G");
+    luaL_setmetatable(L, "tutti.env");
+    lua_pushvalue(L, -1);
+    tutti__record_set_extra(L, 1, EXTRA_ENV);
+    int env = lua_gettop(L);
+    struct tutti__decode_opts opts = { .ops = &tutti__lua_value_ops, .env_index = env };
+    int count = tutti__value_decode(L, job->call, &opts) - 1;
+    int results = push_results_of(L, record->lua, job);
+    lua_rotate(L, env + 2, results);
+    lua_remove(L, env);
+    return count + results;
+}
+
+static int begin(lua_State *L)
+{
+    struct call *call = (struct call *)lua_touserdata(L, 1);
+    struct tutti__lua *lua = call->lua;
+    struct tutti__record *record = tutti__record_new(L, lua, RECORD_LOCAL, 0);
+    lua_pushstring(L, call->job->name);
+    lua_setiuservalue(L, 2, UV_NAME);
+    record->flags |= RECORD_EXPORT_HOME | RECORD_OBSERVED | RECORD_QUIET;
+    record->start = push_call;
+    record->op = call->job;
+    tutti_task_ref(call->self);
+    record->task = call->self;
+    tutti__record_hold(L, record, 2);
+    tutti__record_adopt(lua->root, record);
+    tutti__pool_listen(record);
+    tutti__run_record(L, record);
+    return 0;
+}
+
+/* The body of the engine's task. It always ends by promise_settle, here or later. */
+static int pool_run(tutti_task *self, void *arg, tutti_value *result)
+{
+    struct call call = { NULL, (struct job *)arg, self };
+    call.lua = tutti__worker_lua(call.job->engine);
+    if (call.lua == NULL) {
+        static const char text[] = "not enough memory for a Lua state on a worker";
+        (void)tutti_value_bytes(result, text, sizeof text - 1);
+        return TUTTI_ENOMEM;
+    }
+    if (tutti__door(call.lua, begin, &call))
+        return TUTTI_TASK_SUSPEND;
+    static const char text[] = "not enough memory to start a task on a worker";
+    (void)tutti_value_bytes(result, text, sizeof text - 1);
+    return TUTTI_ENOMEM;
+}
+
+/* ---- in the home state -------------------------------------------------------------------- */
+
+static struct job *new_job(lua_State *L, struct tutti__lua *lua, struct tutti__record *record,
+                           int index)
+{
+    struct job *job = (struct job *)calloc(1, sizeof *job);
+    tutti__record_push_name(L, record, index);
+    char *name = strdup(lua_tostring(L, -1));
+    lua_pop(L, 1);
+    if (job == NULL || name == NULL) {
+        free(job);
+        free(name);
+        luaL_error(L, "not enough memory for a task");
+        return NULL;
+    }
+    job->engine = lua->engine;
+    job->name = name;
+    job->run_on_skip = (record->flags & RECORD_RUN_ON_SKIP) != 0;
+    return job;
+}
+
+/* Give the job references on what it comes after. Returns false when out of memory. */
+static bool take_after(lua_State *L, struct job *job, int index, uint32_t count)
+{
+    if (count == 0)
+        return true;
+    job->after = (tutti_task **)calloc(count, sizeof *job->after);
+    if (job->after == NULL)
+        return false;
+    tutti__record_get_extra(L, index, EXTRA_AFTER);
+    int list = lua_gettop(L);
+    for (uint32_t i = 0; i < count; i++) {
+        lua_rawgeti(L, list, i + 1);
+        struct tutti__record *target = (struct tutti__record *)lua_touserdata(L, -1);
+        tutti_task *task = tutti__export(L, target, -1);
+        if (job->run_on_skip)
+            target->flags |= RECORD_OBSERVED;
+        if (task == NULL)
+            return false;
+        tutti_task_ref(task);
+        job->after[job->after_count++] = task;
+        lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
+    return true;
+}
+
+/* Encode function and arguments (first .. top) or raise kind `transfer` at the caller's line. */
+static struct tutti__buffer *encode_call(lua_State *L, struct tutti__lua *lua, int first, int level)
+{
+    char why[512];
+    struct tutti__buffer *buffer = NULL;
+    int count = lua_gettop(L) - first + 1;
+    tutti__pool_push_env(L, lua->current);
+    struct tutti__encode_opts opts = { .ops = &tutti__lua_value_ops, .label = "argument",
+                                       .function_count = 1, .library = "tutti" };
+    opts.env_index = lua_istable(L, -1) ? lua_gettop(L) : 0;
+    int rc = tutti__value_encode(L, first, count, &opts, &buffer, why, sizeof why);
+    lua_pop(L, 1);
+    if (rc == TUTTI__VALUE_OK)
+        return buffer;
+    luaL_where(L, level);
+    tutti__error_push(L, lua, "transfer", "%scannot send this to another Lua state: %s",
+                      lua_tostring(L, -1), why);
+    lua_error(L);
+    return NULL;
+}
+
+static int submit(lua_State *L, struct tutti__record *record, int index, struct job *job)
+{
+    tutti_task *task = NULL;
+    tutti_task_desc desc = { .struct_size = sizeof desc, .fn = pool_run, .arg = job,
+                             .arg_drop = job_drop, .flags = TUTTI_DETACH | TUTTI_NO_HELP };
+    if (job->run_on_skip)
+        desc.flags |= TUTTI_RUN_ON_SKIP;
+    int rc = tutti_submit(record->lua->engine, &desc, job->after, job->after_count, &task);
+    if (rc != TUTTI_OK) {
+        job_drop(job);
+        return rc;
+    }
+    tutti__proxy_bind(L, record, index, task);
+    tutti__proxy_arm(L, record, index);
+    return TUTTI_OK;
+}
+
+/* Stack: [1] proxy, [2] options or nil, [3] f, then its arguments. */
+static int start_parallel(lua_State *L, struct tutti__record *record, bool detach, int level)
+{
+    struct tutti__lua *lua = record->lua;
+    struct tutti__buffer *buffer = encode_call(L, lua, 3, level);
+    struct job *job = new_job(L, lua, record, 1); /* on an error the buffer is all that leaks */
+    job->call = buffer;
+    uint32_t count = lua_istable(L, 2) ? tutti__start_after_count(L, 2) : 0;
+    if (!take_after(L, job, 1, count)) {
+        job_drop(job);
+        return luaL_error(L, "not enough memory for a task");
+    }
+    tutti__start_own(L, record, 1, detach);
+    if (tutti__start_is_late(L, record)) {
+        job_drop(job);
+    } else {
+        int rc = submit(L, record, 1, job);
+        if (rc != TUTTI_OK) {
+            tutti__error_push(L, lua, "error", "starting a pool task: %s", tutti_status_text(rc));
+            tutti__record_settle(L, record, TUTTI_TASK_FAILED);
+        }
+    }
+    lua_settop(L, 1);
+    return 1;
+}
+
+/* tutti.parallel([opts,] f, ...) -> Task   [-n, +1, v] */
+static int l_parallel(lua_State *L)
+{
+    struct tutti__lua *lua = tutti__lua_of(L);
+    if (lua_type(L, 1) != LUA_TFUNCTION) {
+        tutti__lua_helper(L, lua, "parallel_with_options");
+        lua_insert(L, 1);
+        lua_call(L, lua_gettop(L) - 1, 1);
+        return 1;
+    }
+    struct tutti__record *record = tutti__proxy_new(L, lua);
+    lua_insert(L, 1);
+    lua_pushnil(L);
+    lua_insert(L, 2);
+    tutti__record_note_place(L, record, 1);
+    return start_parallel(L, record, false, 1);
+}
+
+/* core.start_parallel(options, f, ...) -> Task   [-n, +1, v]; options as for core.start */
+static int l_start_parallel(lua_State *L)
+{
+    struct tutti__record *record = tutti__proxy_new(L, tutti__lua_of(L));
+    lua_insert(L, 1);
+    tutti__start_options(L, record, 1, 2);
+    lua_getfield(L, 2, "detach");
+    bool detach = lua_toboolean(L, -1);
+    lua_getfield(L, 2, "level");
+    int level = (int)luaL_optinteger(L, -1, 1);
+    lua_pop(L, 2);
+    return start_parallel(L, record, detach, level);
+}
+
+const luaL_Reg tutti__pool_functions[] = {
+    { "parallel", l_parallel },
+    { "start_parallel", l_start_parallel },
+    { NULL, NULL },
+};

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pool.h - Lua functions as tasks of the pool.
+ *
+ * Layer: lua.
+ */
+#ifndef TUTTI_LUA_POOL_H
+#define TUTTI_LUA_POOL_H
+
+#include "lua/state.h"
+
+/**
+ * Put the outcome of a settled record (userdata at `index`) into a value in the byte form.
+ * Returns: the status to settle an engine task with. A result that may not cross makes it
+ *          TUTTI_EFAILED with an error of kind `transfer`. May raise: memory.
+ */
+int tutti__pool_encode_outcome(lua_State *L, struct tutti__record *record, int index,
+                               tutti_value *value);
+
+/* Let a cancellation of record->task, by whomever, cancel the record at its home. */
+void tutti__pool_listen(struct tutti__record *record);
+
+/* The settled record's task is about to be settled: no cancellation is listened for any more. */
+void tutti__pool_unlisten(struct tutti__record *record);
+
+/* Push the _ENV of the pool task that `record` is or descends from, or nil. */
+void tutti__pool_push_env(lua_State *L, struct tutti__record *record);
+
+extern const luaL_Reg tutti__pool_functions[];
+
+#endif

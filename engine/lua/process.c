@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * process.c - see process.h. What options mean is decided in lua/tutti/process.lua; here they are
+ * turned into a tutti__process_spec, and a result into a table.
+ *
+ * Layer: lua. Thread: the state's home; chunks of streams come on the loop thread and are posted.
+ */
+#include "lua/process.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lua/door.h"
+#include "lua/duration.h"
+#include "lua/proxy.h"
+#include "lua/start.h"
+
+/* ---- streams ------------------------------------------------------------------------------ */
+
+/* A stream that is handed to a Lua function; lives until its end has been delivered at home. */
+struct stream {
+    struct tutti__lua *lua;
+    struct tutti__home *home;
+    int ref; /* registry: the function that takes pieces, made by the Lua half */
+};
+
+/* One piece on its way home. */
+struct piece {
+    struct tutti__post post;
+    struct stream *stream;
+    size_t length; /* 0: the end */
+    char data[];
+};
+
+static int deliver(lua_State *L)
+{
+    struct piece *piece = (struct piece *)lua_touserdata(L, 1);
+    struct stream *stream = piece->stream;
+    lua_rawgeti(L, LUA_REGISTRYINDEX, stream->ref);
+    if (piece->length > 0) {
+        lua_pushlstring(L, piece->data, piece->length);
+    } else {
+        lua_pushnil(L);
+        luaL_unref(L, LUA_REGISTRYINDEX, stream->ref);
+    }
+    lua_call(L, 1, 0);
+    return 0;
+}
+
+static void on_piece(struct tutti__post *post)
+{
+    struct piece *piece = (struct piece *)(void *)((char *)post - offsetof(struct piece, post));
+    struct stream *stream = piece->stream;
+    (void)tutti__door(stream->lua, deliver, piece);
+    if (piece->length == 0)
+        free(stream);
+    free(piece);
+}
+
+/* On the loop thread. */
+static void on_chunk(void *user, const char *data, size_t length)
+{
+    struct stream *stream = (struct stream *)user;
+    struct piece *piece = (struct piece *)malloc(sizeof *piece + length);
+    if (piece == NULL)
+        return; /* this piece is lost; the kept tail still has it */
+    piece->post.fn = on_piece;
+    piece->stream = stream;
+    piece->length = length;
+    memcpy(piece->data, data, length);
+    tutti__home_post(stream->home, &piece->post);
+}
+
+static struct stream *new_stream(lua_State *L, struct tutti__lua *lua)
+{
+    struct stream *stream = (struct stream *)calloc(1, sizeof *stream);
+    if (stream == NULL) {
+        luaL_error(L, "not enough memory to start a process");
+        return NULL;
+    }
+    stream->lua = lua;
+    stream->home = lua->home;
+    stream->ref = luaL_ref(L, LUA_REGISTRYINDEX);
+    return stream;
+}
+
+/* ---- from a table ------------------------------------------------------------------------- */
+
+/* Strings of the list at the top of the stack as a NULL-terminated vector, which stays on the stack
+ * as a userdata in its place; the list itself must be reachable elsewhere. */
+static const char **push_vector(lua_State *L)
+{
+    int list = lua_gettop(L);
+    lua_Integer count = (lua_Integer)lua_rawlen(L, list);
+    const char **vector =
+        (const char **)lua_newuserdatauv(L, ((size_t)count + 1) * sizeof *vector, 0);
+    for (lua_Integer i = 1; i <= count; i++) {
+        lua_rawgeti(L, list, i);
+        vector[i - 1] = lua_tostring(L, -1);
+        lua_pop(L, 1);
+    }
+    vector[count] = NULL;
+    lua_replace(L, list);
+    return vector;
+}
+
+static const char *field_string(lua_State *L, int table, const char *name)
+{
+    lua_getfield(L, table, name);
+    const char *text = lua_tostring(L, -1);
+    lua_pop(L, 1); /* the table keeps it */
+    return text;
+}
+
+static uint64_t field_ns(lua_State *L, int table, const char *name, uint64_t missing)
+{
+    lua_getfield(L, table, name);
+    uint64_t ns = lua_isnil(L, -1) ? missing : tutti__duration_ns(lua_tonumber(L, -1));
+    lua_pop(L, 1);
+    return ns;
+}
+
+static void read_stdin(lua_State *L, int table, struct tutti__process_spec *spec)
+{
+    spec->stdin_path = field_string(L, table, "stdin_path");
+    lua_getfield(L, table, "stdin_inherit");
+    bool inherit = lua_toboolean(L, -1);
+    lua_getfield(L, table, "stdin_data");
+    size_t length = 0;
+    spec->stdin_data = lua_tolstring(L, -1, &length);
+    spec->stdin_length = length;
+    lua_pop(L, 2);
+    spec->stdin_kind = inherit ? TUTTI__STDIN_INHERIT
+        : spec->stdin_path != NULL ? TUTTI__STDIN_FILE : TUTTI__STDIN_BYTES;
+}
+
+static void read_output(lua_State *L, int table, const char *const names[3],
+                        struct tutti__process_out *out, struct tutti__lua *lua)
+{
+    const char *kind = field_string(L, table, names[0]);
+    out->path = field_string(L, table, names[1]);
+    if (strcmp(kind, "inherit") == 0) {
+        out->kind = TUTTI__STDOUT_INHERIT;
+    } else if (strcmp(kind, "null") == 0) {
+        out->kind = TUTTI__STDOUT_NULL;
+    } else if (strcmp(kind, "file") == 0 || strcmp(kind, "append") == 0) {
+        out->kind = TUTTI__STDOUT_FILE;
+        out->append = kind[0] == 'a';
+    } else if (strcmp(kind, "stream") == 0) {
+        out->kind = TUTTI__STDOUT_STREAM;
+        out->chunk = on_chunk;
+        lua_getfield(L, table, names[2]);
+        out->user = new_stream(L, lua);
+    } else {
+        out->kind = TUTTI__STDOUT_CAPTURE;
+    }
+}
+
+static void drop_streams(lua_State *L, struct tutti__process_spec *spec)
+{
+    for (int i = 0; i < 2; i++) {
+        struct stream *stream = (struct stream *)spec->out[i].user;
+        if (stream == NULL)
+            continue;
+        luaL_unref(L, LUA_REGISTRYINDEX, stream->ref);
+        free(stream);
+    }
+}
+
+/* Leaves two userdata on the stack, which the spec points into. */
+static void read_spec(lua_State *L, int table, struct tutti__process_spec *spec,
+                      struct tutti__lua *lua)
+{
+    static const char *const out_names[2][3] = { { "stdout", "stdout_path", "stdout_take" },
+                                                 { "stderr", "stderr_path", "stderr_take" } };
+    memset(spec, 0, sizeof *spec);
+    lua_getfield(L, table, "argv");
+    spec->argv = push_vector(L);
+    if (lua_getfield(L, table, "envp") == LUA_TTABLE)
+        spec->envp = push_vector(L);
+    spec->cwd = field_string(L, table, "cwd");
+    lua_getfield(L, table, "capture");
+    spec->capture_bytes = (uint64_t)lua_tointeger(L, -1);
+    lua_pop(L, 1);
+    spec->timeout_ns = field_ns(L, table, "timeout", TUTTI_FOREVER);
+    spec->grace_ns = field_ns(L, table, "grace", UINT64_C(5000000000));
+    read_stdin(L, table, spec);
+    for (int i = 0; i < 2; i++)
+        read_output(L, table, out_names[i], &spec->out[i], lua);
+}
+
+/**
+ * core.exec(spec, options) -> Task   [-2, +1, v]
+ *
+ * spec: argv, envp (list of "K=V" or nil), cwd, stdin_*, stdout, stderr, capture, timeout, grace, all
+ * checked by the Lua half; it is kept for the messages. options: as for core.start.
+ */
+static int l_exec(lua_State *L)
+{
+    struct tutti__lua *lua = tutti__lua_of(L);
+    struct tutti__process_spec spec;
+    tutti_task *task = NULL;
+    lua_settop(L, 2);
+    struct tutti__record *record = tutti__proxy_new(L, lua);
+    tutti__start_options(L, record, 3, 2);
+    lua_pushvalue(L, 1);
+    tutti__record_set_extra(L, 3, EXTRA_LIST);
+    lua_getfield(L, 2, "detach");
+    tutti__start_own(L, record, 3, lua_toboolean(L, -1));
+    if (tutti__start_is_late(L, record)) {
+        lua_settop(L, 3);
+        return 1;
+    }
+    read_spec(L, 1, &spec, lua);
+    int rc = tutti__bridge_process(lua->engine, &spec, &task);
+    if (rc == TUTTI_OK) {
+        tutti__proxy_bind(L, record, 3, task);
+        tutti__proxy_arm(L, record, 3);
+    } else {
+        drop_streams(L, &spec);
+        tutti__error_push(L, lua, "error", "starting a process: %s", tutti_status_text(rc));
+        tutti__record_settle(L, record, TUTTI_TASK_FAILED);
+    }
+    lua_settop(L, 3);
+    return 1;
+}
+
+/* ---- results ------------------------------------------------------------------------------ */
+
+int tutti__process_push_result(lua_State *L, const struct tutti__process_result *result)
+{
+    static const char *const names[2] = { "stdout", "stderr" };
+    lua_createtable(L, 0, 10);
+    if (result->status_known && result->signal == 0) {
+        lua_pushinteger(L, result->code);
+        lua_setfield(L, -2, "code");
+    }
+    if (result->signal != 0) {
+        lua_pushinteger(L, result->signal);
+        lua_setfield(L, -2, "signal");
+    }
+    for (int i = 0; i < 2; i++) {
+        const char *data = result->out[i].data;
+        lua_pushlstring(L, data == NULL ? "" : data, result->out[i].length);
+        lua_setfield(L, -2, names[i]);
+    }
+    lua_pushnumber(L, (lua_Number)result->elapsed_ns * 1e-9);
+    lua_setfield(L, -2, "elapsed");
+    lua_pushinteger(L, result->pid);
+    lua_setfield(L, -2, "pid");
+    lua_pushboolean(L, result->out[0].truncated || result->out[1].truncated);
+    lua_setfield(L, -2, "truncated");
+    lua_pushboolean(L, result->leaked);
+    lua_setfield(L, -2, "leaked");
+    return 1;
+}
+
+static void push_tail(lua_State *L, const struct tutti__process_result *result)
+{
+    const char *tail = result->out[1].tail;
+    if (tail != NULL)
+        lua_pushlstring(L, tail, result->out[1].tail_length);
+    else
+        lua_pushlstring(L, result->out[1].data == NULL ? "" : result->out[1].data,
+                        result->out[1].length);
+}
+
+/* The Lua half says what the end means: process_end(spec, result, start_errno, strerror, timed_out,
+ * tail of stderr) returns nil when it is well, or an error object. */
+void tutti__process_outcome(lua_State *L, struct tutti__record *record, int index, int status,
+                           const tutti_value *value)
+{
+    const struct tutti__process_result *result =
+        (const struct tutti__process_result *)value->as.pointer;
+    struct tutti__lua *lua = record->lua;
+    struct tutti__record *current = lua->current;
+    tutti__process_push_result(L, result);
+    int table = lua_gettop(L);
+    tutti__lua_helper(L, lua, "process_end");
+    tutti__record_get_extra(L, index, EXTRA_LIST);
+    lua_pushvalue(L, table);
+    lua_pushinteger(L, result->start_errno);
+    lua_pushstring(L, strerror(result->start_errno));
+    lua_pushboolean(L, result->timed_out || status == TUTTI_ETIMEDOUT);
+    push_tail(L, result);
+    tutti__record_push_name(L, record, index);
+    lua->current = record;
+    lua_call(L, 7, 1);
+    lua->current = current;
+    if (lua_isnil(L, -1)) {
+        lua_pop(L, 1);
+        record->result_count = 1;
+        tutti__record_settle(L, record, TUTTI_TASK_DONE);
+        return;
+    }
+    lua_replace(L, table);
+    tutti__record_settle(L, record, TUTTI_TASK_FAILED);
+}
+
+const luaL_Reg tutti__process_functions[] = {
+    { "exec", l_exec },
+    { NULL, NULL },
+};

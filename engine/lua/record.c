@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * record.c - records of tasks: made, held by slots, owned by parents, waited for.
+ *
+ * Layer: lua. Thread: the state's home.
+ * Invariant: slots[r->slot] == r exactly while r holds a slot.
+ */
+#include "lua/state.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct tutti__waiter *tutti__record_deps(struct tutti__record *record)
+{
+    return (struct tutti__waiter *)(record + 1);
+}
+
+static void set_metatable(lua_State *L, enum tutti__record_kind kind)
+{
+    /* Only a handle that may hold a reference into the engine needs a finaliser. */
+    luaL_getmetatable(L, kind == RECORD_REMOTE ? "tutti.remote" : "tutti.task");
+    lua_setmetatable(L, -2);
+}
+
+struct tutti__record *tutti__record_new(lua_State *L, struct tutti__lua *lua,
+                                        enum tutti__record_kind kind, uint32_t deps)
+{
+    size_t size = sizeof(struct tutti__record) + (size_t)deps * sizeof(struct tutti__waiter);
+    struct tutti__record *record = (struct tutti__record *)lua_newuserdatauv(L, size, UV_COUNT);
+    memset(record, 0, size);
+    record->lua = lua;
+    record->kind = (uint8_t)kind;
+    record->priority = TUTTI__PRIORITY_NORMAL;
+    record->id = ++lua->next_id;
+    record->deps_count = deps;
+    record->await.owner = record;
+    set_metatable(L, kind);
+    return record;
+}
+
+/* ---- slots -------------------------------------------------------------------------------- */
+
+static void grow_slots(lua_State *L, struct tutti__lua *lua)
+{
+    uint32_t size = lua->slots_size == 0 ? 64 : lua->slots_size * 2;
+    uint32_t *free_slots = (uint32_t *)realloc(lua->slots_free, size * sizeof *free_slots);
+    if (free_slots == NULL) {
+        luaL_error(L, "not enough memory for %d tasks", (int)size);
+        return;
+    }
+    lua->slots_free = free_slots;
+    struct tutti__record **slots =
+        (struct tutti__record **)realloc((void *)lua->slots, size * sizeof *slots);
+    if (slots == NULL) {
+        luaL_error(L, "not enough memory for %d tasks", (int)size);
+        return;
+    }
+    lua->slots = slots;
+    lua->slots_size = size;
+}
+
+static uint32_t take_slot(lua_State *L, struct tutti__lua *lua)
+{
+    if (lua->slots_free_count > 0)
+        return lua->slots_free[--lua->slots_free_count];
+    if (lua->slots_used + 1 >= lua->slots_size)
+        grow_slots(L, lua);
+    return ++lua->slots_used;
+}
+
+void tutti__record_hold(lua_State *L, struct tutti__record *record, int index)
+{
+    if (record->slot != 0)
+        return;
+    struct tutti__lua *lua = record->lua;
+    index = lua_absindex(L, index);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, lua->ref_slots);
+    uint32_t slot = take_slot(L, lua);
+    lua_pushvalue(L, index);
+    lua_rawseti(L, -2, slot);
+    lua_pop(L, 1);
+    lua->slots[slot] = record;
+    record->slot = slot;
+}
+
+void tutti__record_push(lua_State *L, struct tutti__record *record)
+{
+    lua_rawgeti(L, LUA_REGISTRYINDEX, record->lua->ref_slots);
+    lua_rawgeti(L, -1, record->slot);
+    lua_remove(L, -2);
+}
+
+void tutti__record_release(lua_State *L, struct tutti__record *record)
+{
+    struct tutti__lua *lua = record->lua;
+    if (record->slot == 0 || !tutti__record_is_settled(record))
+        return;
+    if ((record->flags & (RECORD_ARMED | RECORD_QUEUED)) != 0)
+        return; /* still pointed at: whoever clears that flag releases it */
+    lua_rawgeti(L, LUA_REGISTRYINDEX, lua->ref_slots);
+    lua_pushboolean(L, 0); /* not nil: the array part stays an array */
+    lua_rawseti(L, -2, record->slot);
+    lua_pop(L, 1);
+    lua->slots[record->slot] = NULL;
+    lua->slots_free[lua->slots_free_count++] = record->slot;
+    record->slot = 0;
+}
+
+/* ---- arguments ---------------------------------------------------------------------------- */
+
+struct tutti__record *tutti__record_test(lua_State *L, struct tutti__lua *lua, int index)
+{
+    void *block = lua_touserdata(L, index);
+    if (block == NULL || !lua_getmetatable(L, index))
+        return NULL;
+    const void *meta = lua_topointer(L, -1);
+    lua_pop(L, 1);
+    bool is_task = meta == lua->meta_local || meta == lua->meta_remote;
+    return is_task ? (struct tutti__record *)block : NULL;
+}
+
+struct tutti__record *tutti__record_check(lua_State *L, struct tutti__lua *lua, int index)
+{
+    struct tutti__record *record = tutti__record_test(L, lua, index);
+    if (record == NULL)
+        tutti__usage(L, 1, "a task was expected as argument %d, got %s%s", index,
+                     luaL_typename(L, index),
+                     index == 1 ? " (methods are called with a colon: task:await())" : "");
+    return record;
+}
+
+/* ---- owners ------------------------------------------------------------------------------- */
+
+void tutti__record_adopt(struct tutti__record *parent, struct tutti__record *child)
+{
+    child->parent = parent;
+    child->sibling_prev = NULL;
+    child->sibling_next = parent->child_first;
+    if (parent->child_first != NULL)
+        parent->child_first->sibling_prev = child;
+    parent->child_first = child;
+}
+
+/* ---- where it was started ----------------------------------------------------------------- */
+
+static uint32_t source_index(lua_State *L, struct tutti__lua *lua, const char *source)
+{
+    /* The cached pointer is that of a string anchored in the table, so it cannot be another text. */
+    if (source == lua->source_last)
+        return lua->source_last_index;
+    lua_rawgeti(L, LUA_REGISTRYINDEX, lua->ref_sources);
+    const char *anchored = lua_pushstring(L, source);
+    lua_pushvalue(L, -1);
+    lua_rawget(L, -3);
+    uint32_t index = (uint32_t)lua_tointeger(L, -1);
+    lua_pop(L, 1);
+    if (index == 0) {
+        index = ++lua->sources_count;
+        lua_pushvalue(L, -1);
+        lua_rawseti(L, -3, index);
+        lua_pushvalue(L, -1);
+        lua_pushinteger(L, index);
+        lua_rawset(L, -4);
+        lua->source_last = anchored;
+        lua->source_last_index = index;
+    } else if (anchored == source) {
+        lua->source_last = anchored; /* short strings are unique, so this is the anchored one */
+        lua->source_last_index = index;
+    }
+    lua_pop(L, 2);
+    return index;
+}
+
+void tutti__record_note_place(lua_State *L, struct tutti__record *record, int level)
+{
+    lua_Debug ar;
+    struct tutti__lua *lua = record->lua;
+    if (!lua_getstack(L, level, &ar) || !lua_getinfo(L, "Sl", &ar) || ar.currentline <= 0)
+        return;
+    record->line = ar.currentline;
+    /* A chunk made from a string has the whole text for a name: one entry serves them all. */
+    bool is_file = ar.source[0] == '@' || ar.source[0] == '=';
+    record->source = source_index(L, lua, is_file ? ar.source : "=[string]");
+}
+
+void tutti__record_push_place(lua_State *L, struct tutti__record *record)
+{
+    if (record->source == 0) {
+        lua_pushfstring(L, "task %I", (LUAI_UACINT)record->id);
+        return;
+    }
+    lua_rawgeti(L, LUA_REGISTRYINDEX, record->lua->ref_sources);
+    lua_rawgeti(L, -1, record->source);
+    const char *source = lua_tostring(L, -1);
+    lua_pushfstring(L, "%s:%d", source + 1, (int)record->line);
+    lua_replace(L, -3);
+    lua_pop(L, 1);
+}
+
+void tutti__record_push_name(lua_State *L, struct tutti__record *record, int index)
+{
+    index = lua_absindex(L, index);
+    if (lua_getiuservalue(L, index, UV_NAME) == LUA_TSTRING)
+        return;
+    lua_pop(L, 1);
+    tutti__record_push_place(L, record);
+}
+
+/* ---- extras ------------------------------------------------------------------------------- */
+
+void tutti__record_get_extra(lua_State *L, int index, int key)
+{
+    if (lua_getiuservalue(L, index, UV_EXTRA) != LUA_TTABLE)
+        return; /* nil stands for it */
+    lua_rawgeti(L, -1, key);
+    lua_remove(L, -2);
+}
+
+void tutti__record_set_extra(lua_State *L, int index, int key)
+{
+    index = lua_absindex(L, index);
+    if (lua_getiuservalue(L, index, UV_EXTRA) != LUA_TTABLE) {
+        lua_pop(L, 1);
+        lua_createtable(L, key, 0);
+        lua_pushvalue(L, -1);
+        lua_setiuservalue(L, index, UV_EXTRA);
+    }
+    lua_insert(L, -2);
+    lua_rawseti(L, -2, key);
+    lua_pop(L, 1);
+}
+
+/* ---- waiters ------------------------------------------------------------------------------ */
+
+void tutti__waiter_link(struct tutti__waiter *waiter, struct tutti__record *target)
+{
+    waiter->target = target;
+    waiter->next = NULL;
+    waiter->prev = target->waiters_last;
+    if (target->waiters_last != NULL)
+        target->waiters_last->next = waiter;
+    else
+        target->waiters_first = waiter;
+    target->waiters_last = waiter;
+}
+
+void tutti__waiter_unlink(struct tutti__waiter *waiter)
+{
+    struct tutti__record *target = waiter->target;
+    if (target == NULL)
+        return;
+    if (waiter->prev != NULL)
+        waiter->prev->next = waiter->next;
+    else
+        target->waiters_first = waiter->next;
+    if (waiter->next != NULL)
+        waiter->next->prev = waiter->prev;
+    else
+        target->waiters_last = waiter->prev;
+    waiter->target = NULL;
+}

@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * settle.c - how a record ends: the body's outcome, the implicit join, the owner of a failure, and the
+ * telling of everybody who waits.
+ *
+ * Layer: lua. Thread: the state's home.
+ * Invariant: a record settles once; telling is iterative (a chain of a million needs no stack).
+ */
+#include "lua/state.h"
+
+#include <string.h>
+
+/* ---- telling ------------------------------------------------------------------------------ */
+
+static void leave_parent(struct tutti__record *record)
+{
+    if (record->sibling_prev != NULL)
+        record->sibling_prev->sibling_next = record->sibling_next;
+    else
+        record->parent->child_first = record->sibling_next;
+    if (record->sibling_next != NULL)
+        record->sibling_next->sibling_prev = record->sibling_prev;
+    record->sibling_next = NULL;
+    record->sibling_prev = NULL;
+    record->parent = NULL;
+}
+
+/* A failure with nobody waiting is said at once, in one line. The record is at `index`. */
+static void report(lua_State *L, struct tutti__record *record, int index)
+{
+    struct tutti__lua *lua = record->lua;
+    if ((record->flags & RECORD_SCRIPT) != 0)
+        return; /* the program reports it whole */
+    tutti__lua_helper(L, lua, "report");
+    if (!lua_isfunction(L, -1)) {
+        lua_pop(L, 1);
+        return;
+    }
+    lua_pushvalue(L, index);
+    tutti__record_push_error(L, index);
+    if (lua_pcall(L, 2, 0, 0) != LUA_OK)
+        lua_pop(L, 1);
+}
+
+/* The parent keeps the handle: at its end it fails for those that still nobody has awaited. */
+static void leave_failure(lua_State *L, struct tutti__record *parent, int index)
+{
+    tutti__record_push(L, parent);
+    int owner = lua_gettop(L);
+    tutti__record_get_extra(L, owner, EXTRA_FAILED);
+    if (!lua_istable(L, -1)) {
+        lua_pop(L, 1);
+        lua_newtable(L);
+        lua_pushvalue(L, -1);
+        tutti__record_set_extra(L, owner, EXTRA_FAILED);
+    }
+    lua_pushvalue(L, index);
+    lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
+    lua_settop(L, owner - 1);
+}
+
+static void join_end(lua_State *L, struct tutti__record *record);
+
+static void tell_parent(lua_State *L, struct tutti__record *record, int index)
+{
+    struct tutti__record *parent = record->parent;
+    if (parent == NULL)
+        return;
+    leave_parent(record);
+    if (record->state == TUTTI_TASK_FAILED && (record->flags & RECORD_OBSERVED) == 0) {
+        report(L, record, index);
+        leave_failure(L, parent, index);
+    }
+    if ((parent->flags & RECORD_JOINING) != 0 && parent->child_first == NULL)
+        join_end(L, parent);
+}
+
+static void tell(lua_State *L, struct tutti__record *record)
+{
+    tutti__record_push(L, record);
+    int index = lua_gettop(L);
+    while (record->waiters_first != NULL) {
+        struct tutti__waiter *waiter = record->waiters_first;
+        tutti__waiter_unlink(waiter);
+        waiter->fire(L, waiter, record);
+    }
+    if (record->kind != RECORD_REMOTE && record->task != NULL)
+        tutti__export_settle(L, record, index);
+    tell_parent(L, record, index);
+    record->flags &= ~(uint32_t)RECORD_QUEUED;
+    tutti__record_release(L, record);
+    lua_settop(L, index - 1);
+}
+
+void tutti__settle_tell(lua_State *L, struct tutti__lua *lua)
+{
+    if (lua->telling)
+        return;
+    luaL_checkstack(L, 32, "to settle tasks");
+    lua->telling = true;
+    while (lua->settled_first != NULL) {
+        struct tutti__record *record = lua->settled_first;
+        lua->settled_first = record->ready_next;
+        if (lua->settled_first == NULL)
+            lua->settled_last = NULL;
+        tell(L, record);
+    }
+    lua->telling = false;
+}
+
+void tutti__record_settle(lua_State *L, struct tutti__record *record, enum tutti_task_state state)
+{
+    struct tutti__lua *lua = record->lua;
+    tutti__record_push(L, record);
+    lua_insert(L, -2);
+    lua_setiuservalue(L, -2, UV_BODY);
+    lua_pushnil(L);
+    lua_setiuservalue(L, -2, UV_ARGS);
+    lua_pop(L, 1);
+    record->state = (uint8_t)state;
+    record->withdraw = NULL;
+    record->flags |= RECORD_QUEUED;
+    if ((record->flags & RECORD_IN_READY) != 0)
+        tutti__ready_remove(lua, record);
+    record->ready_next = NULL;
+    if (lua->settled_last != NULL)
+        lua->settled_last->ready_next = record;
+    else
+        lua->settled_first = record;
+    lua->settled_last = record;
+    tutti__settle_tell(L, lua);
+}
+
+/* ---- the outcome -------------------------------------------------------------------------- */
+
+/* Push a list of the errors of the children that failed with nobody looking, or nil. */
+static void push_failures(lua_State *L, struct tutti__lua *lua, int index)
+{
+    tutti__record_get_extra(L, index, EXTRA_FAILED);
+    if (!lua_istable(L, -1))
+        return;
+    int failed = lua_gettop(L);
+    lua_newtable(L);
+    lua_Integer count = 0;
+    for (lua_Integer i = 1; i <= (lua_Integer)lua_rawlen(L, failed); i++) {
+        lua_rawgeti(L, failed, i);
+        struct tutti__record *child = tutti__record_test(L, lua, -1);
+        if (child != NULL && (child->flags & RECORD_OBSERVED) == 0) {
+            tutti__record_push_error(L, -1);
+            lua_rawseti(L, -3, ++count);
+        }
+        lua_pop(L, 1);
+    }
+    lua_remove(L, failed);
+    if (count == 0) {
+        lua_pop(L, 1);
+        lua_pushnil(L);
+    }
+}
+
+/* The list of errors is on top: replace it by one error of kind `group`. */
+static void make_group(lua_State *L, struct tutti__record *record)
+{
+    struct tutti__lua *lua = record->lua;
+    struct tutti__record *current = lua->current;
+    int errors = lua_gettop(L);
+    lua_rawgeti(L, errors, 1);
+    tutti__error_get(L, -1, "message");
+    int count = (int)lua_rawlen(L, errors);
+    lua->current = record;
+    tutti__error_push(L, lua, "group", count == 1 ? "%d task failed: %s" : "%d tasks failed, first: %s",
+                      count, luaL_tolstring(L, -1, NULL));
+    lua->current = current;
+    lua_pushvalue(L, errors);
+    tutti__error_set(L, -2, "errors");
+    lua_replace(L, errors);
+    lua_settop(L, errors);
+}
+
+/* The body's error is on top, a list of its children's above it: leave one error that says both. */
+static void add_errors(lua_State *L, struct tutti__record *record)
+{
+    tutti__error_get(L, -2, "errors");
+    bool is_first = lua_isnil(L, -1);
+    lua_pop(L, 1);
+    if (is_first) {
+        tutti__error_set(L, -2, "errors");
+        return;
+    }
+    /* It carries a list already: this one goes around it. */
+    lua_pushvalue(L, -2);
+    lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
+    lua_remove(L, -2);
+    make_group(L, record);
+}
+
+static bool is_own_cancellation(lua_State *L, int index, int error)
+{
+    tutti__record_get_extra(L, index, EXTRA_CANCEL);
+    bool same = lua_rawequal(L, -1, error);
+    lua_pop(L, 1);
+    return same;
+}
+
+/* The children have ended; the record's UV_BODY has what the body gave. Its userdata is at `index`. */
+static void settle_outcome(lua_State *L, struct tutti__record *record, int index)
+{
+    bool failed = (record->flags & RECORD_BODY_FAILED) != 0;
+    bool cancelled = (record->flags & RECORD_CANCEL) != 0;
+    lua_getiuservalue(L, index, UV_BODY);
+    int outcome = lua_gettop(L);
+    if (cancelled && (!failed || is_own_cancellation(L, index, outcome))) {
+        lua_pop(L, 1);
+        tutti__record_get_extra(L, index, EXTRA_CANCEL);
+        tutti__record_settle(L, record, TUTTI_TASK_CANCELLED);
+        return;
+    }
+    push_failures(L, record->lua, index);
+    bool children_failed = !lua_isnil(L, -1);
+    if (!children_failed) {
+        lua_pop(L, 1);
+    } else if (failed) {
+        add_errors(L, record);
+    } else {
+        make_group(L, record);
+        lua_remove(L, outcome);
+    }
+    tutti__record_settle(L, record,
+                         failed || children_failed ? TUTTI_TASK_FAILED : TUTTI_TASK_DONE);
+}
+
+static void join_end(lua_State *L, struct tutti__record *record)
+{
+    tutti__record_push(L, record);
+    int index = lua_gettop(L);
+    record->flags &= ~(uint32_t)RECORD_JOINING;
+    settle_outcome(L, record, index);
+    lua_settop(L, index - 1);
+}
+
+void tutti__record_body_ended(lua_State *L, struct tutti__record *record, bool failed)
+{
+    tutti__record_push(L, record);
+    lua_insert(L, -2);
+    lua_setiuservalue(L, -2, UV_BODY);
+    lua_pushnil(L);
+    lua_setiuservalue(L, -2, UV_ARGS);
+    lua_pop(L, 1);
+    record->co = NULL;
+    record->state = TUTTI_TASK_SUSPENDED;
+    record->flags |= RECORD_JOINING | (failed ? (uint32_t)RECORD_BODY_FAILED : 0u);
+    if (record->child_first == NULL) {
+        join_end(L, record);
+        return;
+    }
+    if (failed || (record->flags & RECORD_CANCEL) != 0)
+        tutti__cancel_children(L, record, failed ? "the task that started it failed" : NULL);
+}
+
+/* ---- skipped ------------------------------------------------------------------------------ */
+
+void tutti__record_skip(lua_State *L, struct tutti__record *record)
+{
+    struct tutti__lua *lua = record->lua;
+    struct tutti__record *current = lua->current;
+    int cause = lua_gettop(L);
+    /* What was skipped itself hands the root failure on. */
+    tutti__error_get(L, cause, "kind");
+    const char *kind = lua_tostring(L, -1);
+    if (kind != NULL && strcmp(kind, "skipped") == 0) {
+        tutti__error_get(L, cause, "cause");
+        if (!lua_isnil(L, -1))
+            lua_replace(L, cause);
+    }
+    lua_settop(L, cause);
+    tutti__error_get(L, cause, "task");
+    tutti__error_get(L, cause, "message");
+    lua->current = record;
+    const char *task = lua_tostring(L, -2);
+    tutti__error_push(L, lua, "skipped", "skipped, because task \"%s\" did not succeed: %s",
+                      task == NULL ? "?" : task, luaL_tolstring(L, -1, NULL));
+    lua->current = current;
+    lua_pushvalue(L, cause);
+    tutti__error_set(L, -2, "cause");
+    lua_replace(L, cause);
+    lua_settop(L, cause);
+    tutti__record_settle(L, record, TUTTI_TASK_SKIPPED);
+}
+
+/* ---- reading ------------------------------------------------------------------------------ */
+
+void tutti__record_push_error(lua_State *L, int index)
+{
+    lua_getiuservalue(L, index, UV_BODY);
+}
+
+static int push_later(lua_State *L, struct tutti__record *record, int index)
+{
+    int base = lua_gettop(L);
+    int count = record->kind == RECORD_GATHER
+        ? tutti__gather_push_results(L, record, index)
+        : tutti__proxy_push_results(L, record->lua, record->task, false);
+    if (count == 1) {
+        lua_pushvalue(L, -1);
+    } else {
+        lua_createtable(L, count, 0);
+        for (int i = 1; i <= count; i++) {
+            lua_pushvalue(L, base + i);
+            lua_rawseti(L, -2, i);
+        }
+    }
+    lua_setiuservalue(L, index, UV_BODY);
+    lua_settop(L, base);
+    record->result_count = (uint32_t)count;
+    record->flags &= ~(uint32_t)RECORD_RESULT_LATER;
+    return count;
+}
+
+int tutti__record_push_results(lua_State *L, struct tutti__record *record, int index, bool only_first)
+{
+    index = lua_absindex(L, index);
+    if ((record->flags & RECORD_RESULT_LATER) != 0)
+        push_later(L, record, index);
+    int count = (int)record->result_count;
+    if (count <= 1) {
+        if (count == 0 && !only_first)
+            return 0;
+        lua_getiuservalue(L, index, UV_BODY); /* nil when there is none */
+        return 1;
+    }
+    lua_getiuservalue(L, index, UV_BODY);
+    int table = lua_gettop(L);
+    int wanted = only_first ? 1 : count;
+    luaL_checkstack(L, wanted + 1, "too many results");
+    for (int i = 1; i <= wanted; i++)
+        lua_rawgeti(L, table, i);
+    lua_remove(L, table);
+    return wanted;
+}

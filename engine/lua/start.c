@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * start.c - tasks of this state: made, tied to what they come after, given to an owner.
+ *
+ * Options are checked by lua/tutti/options.lua, which calls core.start; tutti.spawn(f, ...) without
+ * options comes straight here.
+ *
+ * Layer: lua. Thread: the state's home.
+ */
+#include "lua/start.h"
+
+#include <string.h>
+
+/* ---- owner and place ---------------------------------------------------------------------- */
+
+void tutti__start_own(lua_State *L, struct tutti__record *record, int index, bool detach)
+{
+    struct tutti__lua *lua = record->lua;
+    struct tutti__record *parent = detach || lua->current == NULL ? lua->root : lua->current;
+    tutti__record_hold(L, record, index);
+    tutti__record_adopt(parent, record);
+    if ((record->flags & RECORD_QUIET) == 0)
+        lua->made++;
+}
+
+/* A task started by one that has been cancelled is cancelled as well, before it runs. */
+bool tutti__start_is_late(lua_State *L, struct tutti__record *record)
+{
+    struct tutti__record *parent = record->parent;
+    if (parent == NULL || (parent->flags & RECORD_CANCEL) == 0)
+        return false;
+    lua_pushliteral(L, "the task that started it has been cancelled");
+    tutti__record_cancel(L, record);
+    return true;
+}
+
+/* ---- dependencies ------------------------------------------------------------------------- */
+
+static void unlink_all(struct tutti__record *record)
+{
+    struct tutti__waiter *deps = tutti__record_deps(record);
+    for (uint32_t i = 0; i < record->deps_count; i++)
+        tutti__waiter_unlink(&deps[i]);
+}
+
+static void dependency_settled(lua_State *L, struct tutti__waiter *waiter,
+                               struct tutti__record *target)
+{
+    struct tutti__record *record = waiter->owner;
+    if (tutti__record_is_settled(record))
+        return;
+    bool run_on_skip = (record->flags & RECORD_RUN_ON_SKIP) != 0;
+    if (run_on_skip)
+        target->flags |= RECORD_OBSERVED;
+    if (run_on_skip || target->state == TUTTI_TASK_DONE) {
+        if (--record->deps_left > 0)
+            return;
+        record->state = TUTTI_TASK_READY;
+        tutti__ready_push(record->lua, record);
+        return;
+    }
+    unlink_all(record);
+    tutti__record_push(L, target);
+    tutti__record_push_error(L, -1);
+    lua_remove(L, -2);
+    tutti__record_skip(L, record);
+}
+
+/* Link to what has not settled; the list is at `list`. Leaves the error of the first that did not
+ * succeed on the stack and returns true if there is one. */
+static bool link_dependencies(lua_State *L, struct tutti__record *record, int list)
+{
+    struct tutti__waiter *deps = tutti__record_deps(record);
+    bool run_on_skip = (record->flags & RECORD_RUN_ON_SKIP) != 0;
+    for (uint32_t i = 0; i < record->deps_count; i++) {
+        lua_rawgeti(L, list, i + 1);
+        struct tutti__record *target = (struct tutti__record *)lua_touserdata(L, -1);
+        if (!tutti__record_is_settled(target)) {
+            if (target->kind == RECORD_REMOTE)
+                tutti__proxy_arm(L, target, -1);
+            deps[i].owner = record;
+            deps[i].fire = dependency_settled;
+            tutti__waiter_link(&deps[i], target);
+            record->deps_left++;
+        } else if (run_on_skip) {
+            target->flags |= RECORD_OBSERVED;
+        } else if (target->state != TUTTI_TASK_DONE) {
+            unlink_all(record);
+            tutti__record_push_error(L, -1);
+            lua_remove(L, -2);
+            return true;
+        }
+        lua_pop(L, 1);
+    }
+    return false;
+}
+
+/* Make it ready, or tie it to what it comes after. Its userdata is at `index`. */
+static void tie(lua_State *L, struct tutti__record *record, int index)
+{
+    if (tutti__start_is_late(L, record))
+        return;
+    if (record->deps_count > 0) {
+        tutti__record_get_extra(L, index, EXTRA_AFTER);
+        int list = lua_gettop(L);
+        bool skipped = link_dependencies(L, record, list);
+        if (skipped)
+            tutti__record_skip(L, record);
+        lua_settop(L, list - 1);
+        if (skipped || record->deps_left > 0)
+            return;
+    }
+    record->state = TUTTI_TASK_READY;
+    tutti__ready_push(record->lua, record);
+}
+
+/* ---- arguments ---------------------------------------------------------------------------- */
+
+void tutti__start_arguments(lua_State *L, struct tutti__record *record, int index, int first)
+{
+    int count = lua_gettop(L) - first + 1;
+    if (count <= 0)
+        return;
+    record->args_count = (uint32_t)count;
+    if (count == 1) {
+        lua_pushvalue(L, first);
+        lua_setiuservalue(L, index, UV_ARGS);
+        return;
+    }
+    lua_createtable(L, count, 0);
+    for (int i = 0; i < count; i++) {
+        lua_pushvalue(L, first + i);
+        lua_rawseti(L, -2, i + 1);
+    }
+    lua_setiuservalue(L, index, UV_ARGS);
+}
+
+/* ---- the fast form ------------------------------------------------------------------------ */
+
+/* tutti.spawn([opts,] f, ...) -> Task   [-n, +1, v] */
+static int l_spawn(lua_State *L)
+{
+    struct tutti__lua *lua = tutti__lua_of(L);
+    if (lua_type(L, 1) != LUA_TFUNCTION) {
+        tutti__lua_helper(L, lua, "spawn_with_options");
+        lua_insert(L, 1);
+        lua_call(L, lua_gettop(L) - 1, 1);
+        return 1;
+    }
+    struct tutti__record *record = tutti__record_new(L, lua, RECORD_LOCAL, 0);
+    lua_insert(L, 1); /* record, f, arguments */
+    lua_pushvalue(L, 2);
+    lua_setiuservalue(L, 1, UV_BODY);
+    tutti__start_arguments(L, record, 1, 3);
+    tutti__record_note_place(L, record, 1);
+    tutti__start_own(L, record, 1, false);
+    tie(L, record, 1);
+    lua_settop(L, 1);
+    return 1;
+}
+
+/* ---- the full form ------------------------------------------------------------------------ */
+
+static bool field_is_true(lua_State *L, int index, const char *name)
+{
+    lua_getfield(L, index, name);
+    bool is = lua_toboolean(L, -1);
+    lua_pop(L, 1);
+    return is;
+}
+
+static lua_Integer field_integer(lua_State *L, int index, const char *name, lua_Integer missing)
+{
+    lua_getfield(L, index, name);
+    lua_Integer value = lua_isinteger(L, -1) ? lua_tointeger(L, -1) : missing;
+    lua_pop(L, 1);
+    return value;
+}
+
+void tutti__start_options(lua_State *L, struct tutti__record *record, int index, int options)
+{
+    record->priority = (uint8_t)field_integer(L, options, "priority", TUTTI__PRIORITY_NORMAL);
+    if (field_is_true(L, options, "run_on_skip"))
+        record->flags |= RECORD_RUN_ON_SKIP;
+    if (field_is_true(L, options, "quiet"))
+        record->flags |= RECORD_QUIET;
+    lua_getfield(L, options, "name");
+    lua_setiuservalue(L, index, UV_NAME);
+    lua_getfield(L, options, "after");
+    if (lua_istable(L, -1)) {
+        record->flags |= RECORD_AFTER;
+        tutti__record_set_extra(L, index, EXTRA_AFTER);
+    } else {
+        lua_pop(L, 1);
+    }
+    tutti__record_note_place(L, record, (int)field_integer(L, options, "level", 1));
+}
+
+uint32_t tutti__start_after_count(lua_State *L, int options)
+{
+    lua_getfield(L, options, "after");
+    uint32_t count = lua_istable(L, -1) ? (uint32_t)lua_rawlen(L, -1) : 0;
+    lua_pop(L, 1);
+    return count;
+}
+
+/**
+ * core.start(options, f, ...) -> Task   [-n, +1, m]
+ *
+ * A task of this state. options: name, after (a list of tasks, copied by the caller), run_on_skip,
+ * detach, priority (0 high .. 2 low), level (of the caller to note), all checked already.
+ */
+static int l_start(lua_State *L)
+{
+    struct tutti__lua *lua = tutti__lua_of(L);
+    uint32_t deps = tutti__start_after_count(L, 1);
+    bool detach = field_is_true(L, 1, "detach");
+    struct tutti__record *record = tutti__record_new(L, lua, RECORD_LOCAL, deps);
+    lua_insert(L, 1); /* record, options, f, arguments */
+    tutti__start_options(L, record, 1, 2);
+    lua_pushvalue(L, 3);
+    lua_setiuservalue(L, 1, UV_BODY);
+    tutti__start_arguments(L, record, 1, 4);
+    tutti__start_own(L, record, 1, detach);
+    tie(L, record, 1);
+    lua_settop(L, 1);
+    return 1;
+}
+
+const luaL_Reg tutti__start_functions[] = {
+    { "spawn", l_spawn },
+    { "start", l_start },
+    { NULL, NULL },
+};

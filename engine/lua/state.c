@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * state.c - opens and closes the Lua layer's half of one Lua state.
+ *
+ * Layer: lua. Thread: the state's home.
+ * Invariant: the layer's half lives in a userdata anchored in the registry and ends with the state.
+ */
+#include "lua/state.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lua/module.h"
+#include "lua/worker.h"
+
+static const char state_key = 0; /* its address is the registry key */
+
+struct tutti__lua *tutti__lua_find(lua_State *L)
+{
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &state_key);
+    struct tutti__lua *lua = (struct tutti__lua *)lua_touserdata(L, -1);
+    lua_pop(L, 1);
+    return lua;
+}
+
+void tutti__lua_functions(lua_State *L, struct tutti__lua *lua, const luaL_Reg *list)
+{
+    lua_pushlightuserdata(L, lua);
+    luaL_setfuncs(L, list, 1);
+}
+
+void tutti__lua_helper(lua_State *L, struct tutti__lua *lua, const char *name)
+{
+    lua_rawgeti(L, LUA_REGISTRYINDEX, lua->ref_helpers);
+    lua_getfield(L, -1, name);
+    lua_remove(L, -2);
+}
+
+static int new_table_ref(lua_State *L, const char *mode)
+{
+    lua_newtable(L);
+    if (mode != NULL) {
+        lua_createtable(L, 0, 1);
+        lua_pushstring(L, mode);
+        lua_setfield(L, -2, "__mode");
+        lua_setmetatable(L, -2);
+    }
+    return luaL_ref(L, LUA_REGISTRYINDEX);
+}
+
+static void make_tables(lua_State *L, struct tutti__lua *lua)
+{
+    lua->ref_slots = new_table_ref(L, NULL);
+    lua->ref_pool = new_table_ref(L, NULL);
+    lua->ref_sources = new_table_ref(L, NULL);
+    lua->ref_tasks = new_table_ref(L, "v");
+    lua->ref_helpers = new_table_ref(L, NULL);
+}
+
+static void make_root(lua_State *L, struct tutti__lua *lua)
+{
+    struct tutti__record *root = tutti__record_new(L, lua, RECORD_ROOT, 0);
+    root->state = TUTTI_TASK_RUNNING;
+    root->flags |= RECORD_STARTED;
+    tutti__record_hold(L, root, -1);
+    lua->root = root;
+    lua_pop(L, 1);
+}
+
+struct tutti__lua *tutti__lua_open(lua_State *L, tutti_engine *engine, bool own_engine,
+                                   bool is_worker)
+{
+    struct tutti__lua *lua = (struct tutti__lua *)lua_newuserdatauv(L, sizeof *lua, 0);
+    memset(lua, 0, sizeof *lua);
+    if (luaL_newmetatable(L, "tutti.state")) {
+        lua_pushcfunction(L, tutti__lua_close);
+        lua_setfield(L, -2, "__gc");
+    }
+    lua_setmetatable(L, -2);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &state_key);
+    lua->engine = engine;
+    lua->own_engine = own_engine;
+    lua->is_worker = is_worker;
+    lua->home = tutti__bridge_here(engine);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
+    lua->main = lua_tothread(L, -1);
+    lua_pop(L, 1);
+    *(void **)lua_getextraspace(lua->main) = NULL;
+    lua->service = lua_newthread(L);
+    luaL_ref(L, LUA_REGISTRYINDEX);
+    make_tables(L, lua);
+    tutti__module_metatables(L, lua);
+    make_root(L, lua);
+    lua->home->pump_user = lua;
+    lua->home->pump = tutti__ready_pump;
+    return lua;
+}

@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * state.h - what the Lua layer keeps for one Lua state: records of tasks, who waits for whom, and the
+ * queue of what is ready.
+ *
+ *     record (userdata)           one for each task this state knows
+ *       LOCAL   a function of this state, run as a coroutine
+ *       REMOTE  stands for a task of the engine: a pool task, a process, a task of another state
+ *       GATHER  all, any, race, settle, completed over other records
+ *       ROOT    owns what nobody else does; never settles
+ *
+ * Waiting inside one state is a doubly linked list in the awaited record, so a wait can be withdrawn
+ * without a trace; only a REMOTE record has an edge into the engine, and at most one.
+ *
+ * Layer: lua. Thread: everything here belongs to the home of the state (the loop thread or a worker).
+ * Invariant: a record that has not settled, has not been told of, or has an edge armed, holds a slot,
+ * and the slots table keeps its userdata alive; so the pointers between records need no anchor.
+ */
+#ifndef TUTTI_LUA_STATE_H
+#define TUTTI_LUA_STATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <lauxlib.h>
+#include <lua.h>
+
+#include "api/bridge.h"
+#include "tutti.h"
+#include "value/codec.h"
+
+struct tutti__edge_home;
+struct tutti__lua;
+struct tutti__listener;
+struct tutti__record;
+struct tutti__shared;
+
+/* One wait of `owner` for `target`, embedded in the owner. Linked while target is not NULL. */
+struct tutti__waiter {
+    struct tutti__waiter *next;
+    struct tutti__waiter *prev;
+    struct tutti__record *target;
+    struct tutti__record *owner;
+    /* `target` has settled and `waiter` is unlinked. Runs no Lua code. */
+    void (*fire)(lua_State *L, struct tutti__waiter *waiter, struct tutti__record *target);
+};
+
+enum tutti__record_kind { RECORD_LOCAL, RECORD_REMOTE, RECORD_GATHER, RECORD_ROOT };
+
+enum tutti__record_flag {
+    RECORD_STARTED = 1u << 0,
+    RECORD_IN_READY = 1u << 1,    /* linked in a ready queue */
+    RECORD_JOINING = 1u << 2,     /* the body has returned; waits for its children */
+    RECORD_BODY_FAILED = 1u << 3, /* with JOINING: UV_BODY is an error */
+    RECORD_CANCEL = 1u << 4,      /* cancelled: every checkpoint raises until it has ended */
+    RECORD_OBSERVED = 1u << 5,    /* somebody awaited it: its failure is theirs */
+    RECORD_RUN_ON_SKIP = 1u << 6,
+    RECORD_AFTER = 1u << 7,       /* EXTRA_AFTER holds the tasks it comes after */
+    RECORD_RESULT_LATER = 1u << 8,/* REMOTE, done: the result is still in the engine's task */
+    RECORD_ARMED = 1u << 9,       /* REMOTE: its post is on its way to this home */
+    RECORD_QUEUED = 1u << 10,     /* settled, its waiters not yet told */
+    RECORD_SCRIPT = 1u << 11,     /* the script of `tutti run`: reported by the program itself */
+    RECORD_EXPORT_HOME = 1u << 12,/* a pool task's body: its outcome belongs to `task` alone */
+    RECORD_RAISED = 1u << 13,     /* set by the trampoline: the body ended by an error */
+    RECORD_QUIET = 1u << 14,      /* not counted as a task the script made */
+};
+
+/* User values of the record's userdata. */
+enum {
+    UV_BODY = 1, /* the function; once settled the result (see result_count) or the error */
+    UV_ARGS,     /* the arguments (see args_count); once started the coroutine */
+    UV_NAME,     /* a string or nil */
+    UV_EXTRA,    /* nil or a table, see EXTRA_* */
+    UV_COUNT = UV_EXTRA,
+};
+
+/* Keys of the UV_EXTRA table. */
+enum { EXTRA_AFTER = 1, EXTRA_FAILED, EXTRA_CANCEL, EXTRA_DEFER, EXTRA_LIST, EXTRA_ENV };
+
+struct tutti__record {
+    struct tutti__lua *lua;
+    struct tutti__record *parent;
+    struct tutti__record *child_first; /* children that have not settled */
+    struct tutti__record *sibling_next;
+    struct tutti__record *sibling_prev;
+    struct tutti__waiter *waiters_first;
+    struct tutti__waiter *waiters_last;
+    struct tutti__record *ready_next; /* ready queue, or the list of settled records */
+    struct tutti__record *ready_prev; /* ready queue */
+    lua_State *co;                    /* LOCAL: while started */
+    struct tutti__listener *listener; /* while `task` may be cancelled by others; see pool.c */
+    struct tutti__edge_home *edge;    /* REMOTE, while ARMED; see proxy.c */
+    tutti_task *task;                 /* REMOTE: what it stands for (a reference); LOCAL: its export */
+    /* While suspended: takes the wait back, so that the record can be resumed for another reason. */
+    void (*withdraw)(struct tutti__record *record);
+    void *op; /* what `withdraw` is about */
+    /* Not NULL: pushes the function and its arguments in place of UV_BODY and UV_ARGS, and returns
+     * how many arguments; may raise. */
+    int (*start)(lua_State *L, struct tutti__record *record);
+    struct tutti__waiter await;
+    uint64_t id;
+    uint32_t slot; /* 0 = none */
+    uint32_t flags;
+    uint32_t deps_left;
+    uint32_t deps_count;
+    int32_t line;           /* where it was started: source is an index into lua->sources */
+    uint32_t source;
+    uint32_t args_count;
+    uint32_t result_count;
+    uint32_t winner;        /* GATHER: which member decided, or how many have been taken */
+    uint8_t kind;
+    uint8_t state; /* enum tutti_task_state */
+    uint8_t priority;
+    uint8_t gather; /* GATHER: which, see gather.c */
+};
+
+#define TUTTI__PRIORITIES 3
+#define TUTTI__PRIORITY_NORMAL 1
+
+struct tutti__ready {
+    struct tutti__record *first;
+    struct tutti__record *last;
+};
+
+struct tutti__lua {
+    tutti_engine *engine;
+    struct tutti__home *home;
+    lua_State *main;    /* main thread of the state */
+    lua_State *service; /* a thread of the engine's own: what no coroutine does is done here */
+    struct tutti__record *current;
+    struct tutti__record *root;
+    struct tutti__ready ready[TUTTI__PRIORITIES];
+    struct tutti__record *settled_first; /* settled, waiters not yet told */
+    struct tutti__record *settled_last;
+    struct tutti__shared *shared; /* what all states of the engine have in common */
+    bool telling;     /* the settled list is being worked off further up the stack */
+    bool own_engine;  /* engine is freed with the state */
+    bool is_worker;   /* a state the engine made for a worker */
+    bool closing;
+    bool exiting;     /* os.exit was called: exit_code counts, whatever else ends how */
+    int exit_code;
+    struct tutti__record **slots; /* slot -> record or NULL; slot 0 is not used */
+    uint32_t slots_size;
+    uint32_t slots_used;   /* high water */
+    uint32_t *slots_free;  /* stack of free slots */
+    uint32_t slots_free_count;
+    uint32_t pool_count;   /* coroutines in the pool table */
+    uint32_t sources_count;
+    const char *source_last; /* cache of the last place a task was started from */
+    uint32_t source_last_index;
+    uint64_t next_id;
+    uint64_t made; /* tasks made, without the script itself */
+    int ref_slots;   /* registry: slot -> userdata */
+    int ref_pool;    /* registry: idle coroutines */
+    int ref_sources; /* registry: index -> chunk name, chunk name -> index */
+    int ref_tasks;   /* registry: engine task -> userdata, weak values */
+    int ref_helpers; /* registry: functions of the Lua half, by name */
+    const void *meta_local;  /* identity of the two metatables of task handles */
+    const void *meta_remote;
+};
+
+/* Every C function of the module has the state as its first upvalue. */
+static inline struct tutti__lua *tutti__lua_of(lua_State *L)
+{
+    return (struct tutti__lua *)lua_touserdata(L, lua_upvalueindex(1));
+}
+
+static inline bool tutti__record_is_settled(const struct tutti__record *record)
+{
+    return record->state >= TUTTI_TASK_DONE;
+}
+
+/* ---- state.c ------------------------------------------------------------------------------ */
+
+/**
+ * Make the Lua layer's half of a state. Raises on failure; the userdata it is made in is anchored in
+ * the registry and closes with the state.
+ */
+struct tutti__lua *tutti__lua_open(lua_State *L, tutti_engine *engine, bool own_engine,
+                                   bool is_worker);
+
+/**
+ * __gc of the layer's half: what is pending is named on stderr, cancelled and waited for (a few
+ * seconds at most); then an engine of the state's own is freed.   [-1, +0, -]
+ */
+int tutti__lua_close(lua_State *L);
+
+/* End the life of the state before its records are freed. Idempotent. */
+void tutti__lua_end(struct tutti__lua *lua);
+
+/* The layer's half of this state, or NULL. */
+struct tutti__lua *tutti__lua_find(lua_State *L);
+
+/* Register the functions of `list` (first upvalue: the state) into the table on top of the stack. */
+void tutti__lua_functions(lua_State *L, struct tutti__lua *lua, const luaL_Reg *list);
+
+/* Push a function of the Lua half by name (nil if it has not been given yet). */
+void tutti__lua_helper(lua_State *L, struct tutti__lua *lua, const char *name);
+
+/* ---- record.c ----------------------------------------------------------------------------- */
+
+/**
+ * Make a record with `deps` waiters behind it and push its userdata. It has no parent and no slot.
+ * Raises: out of memory.
+ */
+struct tutti__record *tutti__record_new(lua_State *L, struct tutti__lua *lua,
+                                        enum tutti__record_kind kind, uint32_t deps);
+
+/* The waiters behind a record made with deps > 0. */
+struct tutti__waiter *tutti__record_deps(struct tutti__record *record);
+
+/* Give it a slot (the userdata is at `index`) / push the userdata of a record that has one. */
+void tutti__record_hold(lua_State *L, struct tutti__record *record, int index);
+void tutti__record_push(lua_State *L, struct tutti__record *record);
+void tutti__record_release(lua_State *L, struct tutti__record *record);
+
+/* The record at `index`, or NULL / or a usage error that names the argument. */
+struct tutti__record *tutti__record_test(lua_State *L, struct tutti__lua *lua, int index);
+struct tutti__record *tutti__record_check(lua_State *L, struct tutti__lua *lua, int index);
+
+void tutti__record_adopt(struct tutti__record *parent, struct tutti__record *child);
+
+/* Note where the function that called the running C function stands (level as for lua_getstack). */
+void tutti__record_note_place(lua_State *L, struct tutti__record *record, int level);
+
+/* Push "FILE:LINE" of where it was started / its name, or that place if it has none. */
+void tutti__record_push_place(lua_State *L, struct tutti__record *record);
+void tutti__record_push_name(lua_State *L, struct tutti__record *record, int index);
+
+/* Push EXTRA_key (nil if there is none) / pop a value into it. `index` is the userdata's. */
+void tutti__record_get_extra(lua_State *L, int index, int key);
+void tutti__record_set_extra(lua_State *L, int index, int key);
+
+/* Link / unlink a wait. `waiter->owner` and `fire` are set by the caller. */
+void tutti__waiter_link(struct tutti__waiter *waiter, struct tutti__record *target);
+void tutti__waiter_unlink(struct tutti__waiter *waiter);
+
+/* ---- settle.c ----------------------------------------------------------------------------- */
+
+/**
+ * Settle a record; the value on top of the stack is popped into UV_BODY (an error object unless
+ * `state` is done; then result_count says what it is). Tells everybody who waits, iteratively, before
+ * it returns, unless that is being done further up the stack.
+ */
+void tutti__record_settle(lua_State *L, struct tutti__record *record, enum tutti_task_state state);
+
+/* The body has ended: join the children, then settle. The outcome is on top of the stack. */
+void tutti__record_body_ended(lua_State *L, struct tutti__record *record, bool failed);
+
+/* Settle as skipped because of the error object on top of the stack (popped). */
+void tutti__record_skip(lua_State *L, struct tutti__record *record);
+
+/* Tell everybody who waits for what has settled, unless that is being done further up the stack. */
+void tutti__settle_tell(lua_State *L, struct tutti__lua *lua);
+
+/* Push the error of a settled record that did not succeed. */
+void tutti__record_push_error(lua_State *L, int index);
+
+/* Push the results of a done record (its userdata is at `index`); returns how many. May raise: what
+ * came from another state is decoded on the first call. With only_first exactly one is pushed. */
+int tutti__record_push_results(lua_State *L, struct tutti__record *record, int index, bool only_first);
+
+/* ---- cancel.c ----------------------------------------------------------------------------- */
+
+/* Cancel a record and what it started. The reason (a string or nil) is on top and popped. */
+void tutti__record_cancel(lua_State *L, struct tutti__record *record);
+
+/* Cancel what `record` started. */
+void tutti__cancel_children(lua_State *L, struct tutti__record *record, const char *reason);
+
+/* GATHER: whether cancelling it cancels its members (gather.c). */
+bool tutti__gather_cancels(const struct tutti__record *record);
+
+/* Push the results of a GATHER that is done; returns how many. May raise. */
+int tutti__gather_push_results(lua_State *L, struct tutti__record *gather, int index);
+extern const luaL_Reg tutti__gather_functions[];
+
+/* Raise the current task's cancellation if it has been cancelled: the start of every checkpoint. */
+void tutti__checkpoint(lua_State *L, struct tutti__lua *lua);
+
+/* ---- ready.c ------------------------------------------------------------------------------ */
+
+void tutti__ready_push(struct tutti__lua *lua, struct tutti__record *record);
+void tutti__ready_remove(struct tutti__lua *lua, struct tutti__record *record);
+bool tutti__ready_is_empty(const struct tutti__lua *lua);
+
+/* Run ready coroutines for a while; true while more is ready. The home's pump. */
+bool tutti__ready_pump(void *user);
+
+/* ---- run.c -------------------------------------------------------------------------------- */
+
+/* Start or resume a LOCAL record taken from the ready queue. */
+void tutti__run_record(lua_State *L, struct tutti__record *record);
+
+/* ---- await.c ------------------------------------------------------------------------------ */
+
+/**
+ * Suspend the current task of `L` until something calls tutti__wait_end on it; then `k` goes on. To be
+ * returned from a C function: return tutti__wait(L, ...). `withdraw` takes the wait back.
+ */
+int tutti__wait(lua_State *L, void (*withdraw)(struct tutti__record *), void *op, lua_KContext context,
+                lua_KFunction k);
+
+/* The wait is over: the record becomes ready. */
+void tutti__wait_end(struct tutti__record *record);
+
+/* Raise `usage` unless the running coroutine may wait; returns the current task, or NULL outside any
+ * task, where the caller runs the loop instead (tutti__block_on). `what` names the operation. */
+struct tutti__record *tutti__wait_check(lua_State *L, struct tutti__lua *lua, const char *what);
+
+/* Run the loop until *done is true: only outside any task. */
+void tutti__block_on(lua_State *L, struct tutti__lua *lua, bool (*done)(void *user), void *user);
+
+extern const luaL_Reg tutti__await_functions[];
+extern const luaL_Reg tutti__await_methods[];
+
+/* ---- error.c ------------------------------------------------------------------------------ */
+
+/* Push a new error object of this kind; the message is formatted as by lua_pushfstring. */
+void tutti__error_push(lua_State *L, struct tutti__lua *lua, const char *kind, const char *format, ...);
+
+/* Set a field of the error object at `index` to the value on top, and pop that. Only before anybody
+ * else has seen it. */
+void tutti__error_set(lua_State *L, int index, const char *field);
+
+/* Push a field of the error object at `index`. */
+void tutti__error_get(lua_State *L, int index, const char *field);
+
+bool tutti__error_is(lua_State *L, int index);
+
+/* Raise kind `usage` with the caller's line (level as for luaL_where). */
+int tutti__usage(lua_State *L, int level, const char *format, ...);
+
+/* The message handler of every body: makes an error object, with the traceback, of what was raised. */
+int tutti__error_handler(lua_State *L);
+
+/* Make sure that the value on top is an error object (of kind `error` otherwise); no traceback. */
+void tutti__error_wrap(lua_State *L, struct tutti__lua *lua, struct tutti__record *record);
+
+/* ---- proxy.c, export.c -------------------------------------------------------------------- */
+
+/**
+ * Push the record that stands for `task` in this state, made if there is none yet.
+ * Memory: takes a reference of its own.
+ */
+struct tutti__record *tutti__proxy_push(lua_State *L, struct tutti__lua *lua, tutti_task *task);
+
+/* Arm the edge into the engine if it is not; the record (userdata at `index`) gets a slot. */
+void tutti__proxy_arm(lua_State *L, struct tutti__record *record, int index);
+
+/* The state is going: the post that is on its way finds nobody. */
+void tutti__proxy_forget(struct tutti__record *record);
+
+/* Take back a wait for a proxy that nobody else can know of: the engine's task is cancelled. */
+void tutti__proxy_abandon(struct tutti__record *record);
+
+/* REMOTE: read the outcome of the engine's task and settle the record. */
+void tutti__proxy_settle(lua_State *L, struct tutti__record *record);
+
+/* Push the results of the engine's task `task`; returns how many. May raise. */
+int tutti__proxy_push_results(lua_State *L, struct tutti__lua *lua, tutti_task *task, bool only_first);
+
+/* The engine task of the record at `index`, made on the first request. Borrowed. Raises: no memory. */
+tutti_task *tutti__export(lua_State *L, struct tutti__record *record, int index);
+
+/* A LOCAL record with an export has settled: settle that too. */
+void tutti__export_settle(lua_State *L, struct tutti__record *record, int index);
+
+/* Fill what the codec asks of this state. */
+extern const struct tutti__value_ops tutti__lua_value_ops;
+
+#endif

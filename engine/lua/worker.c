@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * worker.c - see worker.h.
+ *
+ * Layer: lua. Thread: each state is made, used and closed by its worker alone.
+ * Locks: shared.mu, a leaf lock around the module paths.
+ */
+#include "lua/worker.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <lualib.h>
+
+#include "lua/module.h"
+
+struct tutti__shared {
+    pthread_mutex_t mu;
+    char *path;  /* [mu] package.path of the loop state */
+    char *cpath; /* [mu] */
+};
+
+/* ---- shared by the states of an engine ---------------------------------------------------- */
+
+static void free_shared(void *slot)
+{
+    struct tutti__shared *shared = (struct tutti__shared *)slot;
+    pthread_mutex_destroy(&shared->mu);
+    free(shared->path);
+    free(shared->cpath);
+    free(shared);
+}
+
+struct tutti__shared *tutti__shared_of(tutti_engine *engine)
+{
+    struct tutti__shared *shared = (struct tutti__shared *)tutti__bridge_lua(engine);
+    if (shared != NULL)
+        return shared;
+    shared = (struct tutti__shared *)calloc(1, sizeof *shared);
+    if (shared == NULL)
+        return NULL;
+    pthread_mutex_init(&shared->mu, NULL);
+    /* The loop state is made before any worker can ask, so this is done once, on one thread. */
+    tutti__bridge_set_lua(engine, shared, free_shared);
+    return shared;
+}
+
+static char *copy_field(lua_State *L, const char *name)
+{
+    lua_getglobal(L, "package");
+    char *copy = NULL;
+    if (lua_istable(L, -1)) {
+        lua_getfield(L, -1, name);
+        const char *text = lua_tostring(L, -1);
+        copy = text == NULL ? NULL : strdup(text);
+        lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
+    return copy;
+}
+
+static void replace(char **place, char *text)
+{
+    free(*place);
+    *place = text;
+}
+
+void tutti__shared_note_paths(lua_State *L, struct tutti__lua *lua)
+{
+    struct tutti__shared *shared = tutti__shared_of(lua->engine);
+    if (shared == NULL || lua->is_worker)
+        return;
+    char *path = copy_field(L, "path");
+    char *cpath = copy_field(L, "cpath");
+    pthread_mutex_lock(&shared->mu);
+    replace(&shared->path, path);
+    replace(&shared->cpath, cpath);
+    pthread_mutex_unlock(&shared->mu);
+}
+
+static void set_paths(lua_State *L, struct tutti__shared *shared)
+{
+    pthread_mutex_lock(&shared->mu);
+    char *path = shared->path == NULL ? NULL : strdup(shared->path);
+    char *cpath = shared->cpath == NULL ? NULL : strdup(shared->cpath);
+    pthread_mutex_unlock(&shared->mu);
+    lua_getglobal(L, "package");
+    if (path != NULL) {
+        lua_pushstring(L, path); /* may raise: then two short strings are lost with the state */
+        lua_setfield(L, -2, "path");
+    }
+    if (cpath != NULL) {
+        lua_pushstring(L, cpath);
+        lua_setfield(L, -2, "cpath");
+    }
+    lua_pop(L, 1);
+    free(path);
+    free(cpath);
+}
+
+/* ---- a worker's state --------------------------------------------------------------------- */
+
+/* __index of a pool task's _ENV: the worker's globals, and an error for what is not there. */
+static int env_index(lua_State *L)
+{
+    lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_GLOBALS);
+    lua_pushvalue(L, 2);
+    lua_gettable(L, -2);
+    if (!lua_isnil(L, -1))
+        return 1;
+    return luaL_error(L,
+                      "global \"%s\" is not set in a pool task: make it a local or put it in a module",
+                      luaL_tolstring(L, 2, NULL));
+}
+
+static void make_env_metatable(lua_State *L)
+{
+    luaL_newmetatable(L, "tutti.env");
+    lua_pushcfunction(L, env_index);
+    lua_setfield(L, -2, "__index");
+    lua_pop(L, 1);
+}
+
+struct opening {
+    tutti_engine *engine;
+    struct tutti__lua *lua;
+};
+
+static int open_state(lua_State *L)
+{
+    struct opening *opening = (struct opening *)lua_touserdata(L, 1);
+    luaL_openlibs(L);
+    set_paths(L, tutti__shared_of(opening->engine));
+    make_env_metatable(L);
+    opening->lua = tutti__lua_open(L, opening->engine, false, true);
+    tutti__preload(L);
+    lua_getglobal(L, "require");
+    lua_pushliteral(L, "tutti");
+    lua_call(L, 1, 0);
+    return 0;
+}
+
+static void close_state(void *slot)
+{
+    struct tutti__lua *lua = (struct tutti__lua *)slot;
+    lua->home->pump = NULL;
+    lua_close(lua->main);
+}
+
+struct tutti__lua *tutti__worker_lua(tutti_engine *engine)
+{
+    void **slot = tutti__bridge_slot(engine);
+    if (*slot != NULL)
+        return (struct tutti__lua *)*slot;
+    lua_State *L = luaL_newstate();
+    if (L == NULL)
+        return NULL;
+    struct opening opening = { engine, NULL };
+    lua_pushcfunction(L, open_state);
+    lua_pushlightuserdata(L, &opening);
+    if (lua_pcall(L, 1, 0, 0) != LUA_OK) {
+        lua_writestringerror("tutti: opening a worker's Lua state: %s\n", luaL_tolstring(L, -1, NULL));
+        lua_close(L);
+        return NULL;
+    }
+    tutti__bridge_on_worker_stop(engine, close_state);
+    *slot = opening.lua;
+    return opening.lua;
+}

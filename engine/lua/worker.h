@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * worker.h - the Lua states of the pool's workers, and what all states of one engine share.
+ *
+ * Layer: lua.
+ */
+#ifndef TUTTI_LUA_WORKER_H
+#define TUTTI_LUA_WORKER_H
+
+#include "lua/state.h"
+
+/* The Lua state of the calling worker, made on its first Lua task. NULL: out of memory. */
+struct tutti__lua *tutti__worker_lua(tutti_engine *engine);
+
+/* Note the module paths of the loop state, for the workers made from now on. Thread: the loop's. */
+void tutti__shared_note_paths(lua_State *L, struct tutti__lua *lua);
+
+/* What the states of `engine` share; made on the first call, freed with the engine. NULL: no memory. */
+struct tutti__shared *tutti__shared_of(tutti_engine *engine);
+
+#endif

@@ -1,0 +1,198 @@
+-- SPDX-License-Identifier: MIT
+--- Error objects: what they show, and how they cross between states.
+---
+--- The object itself is made in C (engine/lua/error.c) and cannot be changed by scripts; here it gets
+--- its fields, its text and its traceback.
+---@module "tutti.errors"
+local core = require("tutti.core")
+
+local errors = {}
+
+local fields_of = core.error_fields
+
+-- ---- tracebacks ----------------------------------------------------------------------------
+
+-- Frames that say nothing to a reader of the script: the engine's own trampoline and Lua half.
+local function is_internal(line)
+  return line:find("^\t%[C%]: in %?$")
+    or line:find("^\t%[C%]: in function <0x")
+    or line:find("^\ttutti/[%w_]+%.lua:")
+    or line:find("^\t%(%.%.%.tail calls%.%.%.%)$")
+end
+
+local function frames(stack)
+  local kept = {}
+  for line in stack:gmatch("[^\n]+") do
+    if line ~= "stack traceback:" and not is_internal(line) then
+      kept[#kept + 1] = line
+    end
+  end
+  return kept
+end
+
+local function traceback(err)
+  local fields = fields_of(err)
+  local lines = { errors.text(err), "stack traceback:" }
+  table.move(frames(fields.stack or ""), 1, 1000, #lines + 1, lines)
+  if fields.started then
+    lines[#lines + 1] = ("\t%s: started task \"%s\""):format(fields.started, fields.task or "?")
+  end
+  for _, stack in ipairs(fields.awaited or {}) do
+    for _, frame in ipairs(frames(stack)) do
+      if not frame:find("^\t%[C%]") then
+        lines[#lines + 1] = "awaited by:"
+        lines[#lines + 1] = frame
+        break
+      end
+    end
+  end
+  return table.concat(lines, "\n")
+end
+
+-- ---- text ----------------------------------------------------------------------------------
+
+local function first_place(fields)
+  for _, line in ipairs(frames(fields.stack or "")) do
+    local place = line:match("^\t(.-:%d+):")
+    if place then
+      return place
+    end
+  end
+  return fields.started
+end
+
+--- The message, with the place if it does not carry one.
+function errors.text(err)
+  local fields = fields_of(err)
+  local message = tostring(fields.message)
+  if fields.kind ~= "error" or message:find("^[^\n]-:%d+: ") then
+    return message
+  end
+  local place = first_place(fields)
+  return place and place .. ": " .. message or message
+end
+
+local function indent(text)
+  return (text:gsub("\n", "\n    "))
+end
+
+local function show(err)
+  local fields = fields_of(err)
+  local lines = { errors.text(err) }
+  if fields.task then
+    lines[1] = ("%s (task \"%s\")"):format(lines[1], fields.task)
+  end
+  if fields.tail and #fields.tail > 0 then
+    lines[#lines + 1] = "  its last output: " .. indent(fields.tail)
+  end
+  for _, child in ipairs(fields.errors or {}) do
+    lines[#lines + 1] = "  - " .. indent(tostring(child))
+  end
+  return table.concat(lines, "\n")
+end
+
+local meta = core.error_metatable
+meta.__name = "tutti.error"
+meta.__metatable = "tutti.error"
+meta.__tostring = show
+function meta.__index(err, key)
+  if key == "traceback" then
+    return traceback(err)
+  end
+  return fields_of(err)[key]
+end
+function meta.__newindex(_, key)
+  core.usage(("an error object cannot be changed (field \"%s\")"):format(tostring(key)), 2)
+end
+
+--- Make an error object. `fields.kind` and `fields.message` are mandatory.
+function errors.new(fields)
+  local current = core.current()
+  fields.task = fields.task or (current and current:name())
+  return core.error_new(fields)
+end
+
+--- Is `value` an error object?
+function errors.is(value)
+  return fields_of(value) ~= nil
+end
+
+-- ---- between states ------------------------------------------------------------------------
+
+local CROSSES = { "kind", "message", "task", "started", "stack", "awaited", "reason", "code", "errno",
+  "path", "attempt", "tail", "position", "result", "value" }
+-- Fields whose values may be of any kind: left out when they cannot cross.
+local FREE = { value = true, result = true }
+
+local function pack(err, plain)
+  local fields = fields_of(err)
+  if not fields then
+    return err
+  end
+  local packed = { ["tutti.error"] = true }
+  for _, name in ipairs(CROSSES) do
+    if not (plain and FREE[name]) then
+      packed[name] = fields[name]
+    end
+  end
+  if fields_of(packed.value) then
+    packed.value = nil
+  end
+  packed.cause = fields.cause and pack(fields.cause, plain)
+  if fields.errors then
+    packed.errors = {}
+    for i, child in ipairs(fields.errors) do
+      packed.errors[i] = pack(child, plain)
+    end
+  end
+  return packed
+end
+
+local function unpack_error(packed, started)
+  if type(packed) ~= "table" or not packed["tutti.error"] then
+    return core.error_new({ kind = "error", message = tostring(packed), value = packed })
+  end
+  packed["tutti.error"] = nil
+  packed.started = packed.started or started
+  packed.cause = packed.cause and unpack_error(packed.cause)
+  for i, child in ipairs(packed.errors or {}) do
+    packed.errors[i] = unpack_error(child)
+  end
+  return core.error_new(packed)
+end
+
+core.helper("pack_error", pack)
+core.helper("unpack_error", unpack_error)
+
+-- ---- said at once --------------------------------------------------------------------------
+
+--- One line for a failure with nobody waiting. A group has been said already, child by child.
+core.helper("report", function(task, err)
+  if err.kind == "group" then
+    return
+  end
+  local line = errors.text(err):match("^[^\n]*")
+  io.stderr:write(("tutti: task \"%s\" failed with nobody awaiting it: %s\n"):format(task:name(), line))
+end)
+
+-- ---- the end of a script -------------------------------------------------------------------
+
+local WRONG = { usage = true, missing = true, cycle = true }
+
+--- Say why the script ended; returns the exit status (design 3).
+core.helper("script_report", function(err, made)
+  io.stdout:flush()
+  if err.kind == "cancelled" then
+    io.stderr:write(("tutti: %s\n"):format(errors.text(err)))
+    return 1
+  end
+  if err.kind == "group" then
+    io.stderr:write(("tutti: %s\n"):format(tostring(err)))
+    return 1
+  end
+  local shown = fields_of(err).tail and tostring(err) .. "\n" .. traceback(err) or traceback(err)
+  io.stderr:write(("tutti: %s\n"):format(shown))
+  return (WRONG[err.kind] or made == 0) and 3 or 1
+end)
+
+return errors

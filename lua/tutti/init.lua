@@ -1,0 +1,206 @@
+-- SPDX-License-Identifier: MIT
+--- Runs graphs of tasks on a pool of threads and an event loop. See the README.
+---@module "tutti"
+local core = require("tutti.core")
+local errors = require("tutti.errors")
+local options = require("tutti.options")
+
+local tutti = {}
+
+for _, name in ipairs({ "spawn", "parallel", "all", "settle", "any", "race", "sleep", "checkpoint", "now",
+  "channel", "current" }) do
+  tutti[name] = core[name]
+end
+
+-- ---- starting ------------------------------------------------------------------------------
+
+-- The frames between a start and the line to note: what calls `start_checked`, and what called that.
+local FROM_C = 4 -- start_checked, the helper, the C function, the user
+local FROM_LUA = 3 -- start_checked, the function of this module, the user
+
+local function is_callable(value)
+  local meta = type(value) ~= "function" and getmetatable(value)
+  return type(value) == "function" or type(meta) == "table" and meta.__call ~= nil
+end
+
+local function check_function(what, f, level)
+  if not is_callable(f) then
+    local hint = core.is_task(f) and " (that is a task already: await it, or put it into \"after\")" or ""
+    core.usage(("%s: a function was expected, got %s%s"):format(what, type(f), hint), level + 1)
+  end
+end
+
+local function start_checked(start, checked, level, f, ...)
+  checked.level = level
+  local task = start(checked, f, ...)
+  return task
+end
+
+local function with_options(what, start)
+  return function(given, f, ...)
+    if type(given) ~= "table" or core.is_task(given) then
+      core.usage(("%s: a function was expected, or options and a function, got %s")
+        :format(what, core.is_task(given) and "a task" or type(given)), 3)
+    end
+    local checked = options.task(what, given, 3)
+    check_function(what, f, 3)
+    if given.args ~= nil or given.on ~= nil then
+      core.usage(("%s: options \"args\" and \"on\" belong to tutti.task"):format(what), 3)
+    end
+    local task = start_checked(start, checked, FROM_C, f, ...)
+    return task
+  end
+end
+
+core.helper("spawn_with_options", with_options("tutti.spawn", core.start))
+core.helper("parallel_with_options", with_options("tutti.parallel", core.start_parallel))
+
+local function starter(what, on, level)
+  if on == "pool" then
+    return core.start_parallel
+  elseif on ~= nil and on ~= "loop" then
+    core.usage(("%s: option \"on\" must be \"loop\" or \"pool\", got \"%s\""):format(what, tostring(on)), level + 1)
+  elseif on == "loop" and core.is_worker then
+    core.usage(("%s: on = \"loop\" cannot be asked for inside a pool task: its functions live on this "
+      .. "worker; leave \"on\" out, or let the script start it"):format(what), level + 1)
+  end
+  return core.start
+end
+
+--- The full form: tutti.task{ f, after = {t1, t2}, on = "loop" | "pool", args = {...}, ... }
+---@nodiscard
+function tutti.task(spec)
+  if type(spec) ~= "table" then
+    core.usage(("tutti.task: a table { f, ... } was expected, got %s"):format(type(spec)), 2)
+  end
+  local checked = options.task("tutti.task", spec, 2)
+  check_function("tutti.task", spec[1], 2)
+  local start = starter("tutti.task", spec.on, 2)
+  local args = spec.args or {}
+  local task = start_checked(start, checked, FROM_LUA, spec[1], table.unpack(args, 1, args.n or #args))
+  return task
+end
+
+--- A C function that the host registered, on the pool: tutti.native([opts,] name, ...)
+---@nodiscard
+function tutti.native(given, ...)
+  local task
+  if type(given) == "string" then
+    task = start_checked(core.start_native, {}, FROM_LUA, given, ...)
+  elseif type(given) == "table" then
+    local checked = options.task("tutti.native", given, 2)
+    if type((...)) ~= "string" then
+      core.usage(("tutti.native: the name of a registered function was expected, got %s"):format(type((...))), 2)
+    end
+    task = start_checked(core.start_native, checked, FROM_LUA, ...)
+  else
+    core.usage(("tutti.native: a name was expected, got %s"):format(type(given)), 2)
+  end
+  return task
+end
+
+-- ---- recipes -------------------------------------------------------------------------------
+
+local recipe_meta = { __name = "tutti.recipe" }
+recipe_meta.__index = recipe_meta
+
+--- A definition that can be started any number of times: tutti.recipe{ name =, f, ... }
+function tutti.recipe(spec)
+  if type(spec) ~= "table" then
+    core.usage(("tutti.recipe: a table { f, ... } was expected, got %s"):format(type(spec)), 2)
+  end
+  options.task("tutti.recipe", spec, 2)
+  check_function("tutti.recipe", spec[1], 2)
+  local copy = {}
+  for key, value in pairs(spec) do
+    copy[key] = value
+  end
+  return setmetatable({ spec = copy }, recipe_meta)
+end
+
+--- Start one execution; the arguments follow those of the recipe.
+function recipe_meta:__call(...)
+  local spec = self.spec
+  local checked = options.task("recipe", spec, 2)
+  local start = starter("recipe", spec.on, 2)
+  local args = table.pack(table.unpack(spec.args or {}))
+  local more = table.pack(...)
+  table.move(more, 1, more.n, args.n + 1, args)
+  local task = start_checked(start, checked, FROM_LUA, spec[1], table.unpack(args, 1, args.n + more.n))
+  return task
+end
+
+--- A changed copy.
+function recipe_meta:with(changes)
+  local spec = {}
+  for key, value in pairs(self.spec) do
+    spec[key] = value
+  end
+  for key, value in pairs(changes) do
+    spec[key] = value
+  end
+  return tutti.recipe(spec)
+end
+
+-- ---- awaiting ------------------------------------------------------------------------------
+
+--- Members of `list` in the order in which they settle; leaving the loop early cancels the rest.
+function tutti.completed(list, opts)
+  local gather = core.completed_new(list, opts)
+  local closer = setmetatable({}, { __close = function() core.completed_close(gather) end })
+  return core.completed_next, gather, nil, closer
+end
+
+--- tutti.await(task), or tutti.await(f, ...) for a luv function that takes a callback.
+---@async
+function tutti.await(what, ...)
+  if core.is_task(what) then
+    return what:await()
+  end
+  return require("tutti.uv").await(what, ...)
+end
+
+--- Outside any task (stock lua5.4): run until nothing is left, then raise what nobody owned.
+function tutti.run()
+  core.run()
+  local failed = core.take_failures()
+  if #failed == 0 then
+    return
+  end
+  local list = {}
+  for i, task in ipairs(failed) do
+    local _, err = task:pawait()
+    list[i] = err
+  end
+  local message = ("%d task%s failed with nobody awaiting: %s"):format(#list, #list == 1 and "" or "s",
+    tostring(list[1].message))
+  error(errors.new({ kind = "group", message = message, errors = list }), 0)
+end
+
+-- ---- channels ------------------------------------------------------------------------------
+
+function core.channel_methods.iter(channel)
+  return function()
+    local value = channel:recv()
+    return value
+  end
+end
+
+-- ---- on first use --------------------------------------------------------------------------
+
+local LATE = { exec = "process", sh = "process", fs = "fs", uv = "uv" }
+
+setmetatable(tutti, {
+  __index = function(_, name)
+    local module = LATE[name]
+    if not module then
+      return nil
+    end
+    local loaded = require("tutti." .. module)
+    local value = loaded.exports[name]
+    rawset(tutti, name, value)
+    return value
+  end,
+})
+
+return tutti

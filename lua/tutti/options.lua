@@ -1,0 +1,119 @@
+-- SPDX-License-Identifier: MIT
+--- Checks of options: an unknown one is an error that names it and the nearest known one.
+---@module "tutti.options"
+local core = require("tutti.core")
+
+local options = {}
+
+-- Number of single-character changes between two words.
+local function distance(a, b)
+  local row = {}
+  for j = 0, #b do
+    row[j] = j
+  end
+  for i = 1, #a do
+    local corner = row[0]
+    row[0] = i
+    for j = 1, #b do
+      local cost = a:byte(i) == b:byte(j) and 0 or 1
+      local above = row[j]
+      row[j] = math.min(above + 1, row[j - 1] + 1, corner + cost)
+      corner = above
+    end
+  end
+  return row[#b]
+end
+
+--- The known word nearest to `word`, or nil when none is near.
+---@param known table<string, any> # its keys are the words
+function options.nearest(word, known)
+  local best, least = nil, #word // 2 + 2
+  for candidate in pairs(known) do
+    local d = distance(word, candidate)
+    if d < least or (d == least and best and candidate < best) then
+      best, least = candidate, d
+    end
+  end
+  return best
+end
+
+--- Raise `usage` for a key of `given` that is not in `known`. `level` as for `error`, of the caller.
+---@param what string # the function, for the message
+function options.check(what, given, known, level)
+  for key in pairs(given) do
+    if type(key) ~= "number" and known[key] == nil then
+      local near = options.nearest(tostring(key), known)
+      local hint = near and (" (did you mean \"%s\"?)"):format(near) or ""
+      core.usage(("%s: unknown option \"%s\"%s"):format(what, tostring(key), hint), level + 1)
+    end
+  end
+end
+
+--- Raise `usage` unless option `name` has the type (or is nil).
+function options.check_type(what, given, name, wanted, level)
+  local value = given[name]
+  if value ~= nil and type(value) ~= wanted then
+    local message = ("%s: option \"%s\" must be a %s, got %s"):format(what, name, wanted, type(value))
+    core.usage(message, level + 1)
+  end
+end
+
+local TASK = { name = true, after = true, on = true, args = true, timeout = true, retry = true,
+  priority = true, detach = true, run_on_skip = true }
+local LATER = { "timeout", "retry" }
+local PRIORITY = { high = 0, normal = 1, low = 2 }
+local AFTER_MAX = 100000
+
+local function check_after(what, after, level)
+  if type(after) ~= "table" then
+    core.usage(("%s: option \"after\" must be a list of tasks, got %s"):format(what, type(after)), level + 1)
+  end
+  local count, copy = 0, {}
+  for _ in pairs(after) do
+    count = count + 1
+  end
+  if count ~= #after then
+    core.usage(("%s: option \"after\" must be a list without holes (a nil, or a key that is no "
+      .. "position, is in it)"):format(what), level + 1)
+  end
+  if count > AFTER_MAX then
+    core.usage(("%s: %d tasks in \"after\" are more than a function can take results from (%d): use "
+      .. "after = { tutti.all(list) }"):format(what, count, AFTER_MAX), level + 1)
+  end
+  for i, task in ipairs(after) do
+    if not core.is_task(task) then
+      core.usage(("%s: element %d of \"after\" is a %s, not a task"):format(what, i, type(task)), level + 1)
+    end
+    copy[i] = task
+  end
+  return count > 0 and copy or nil
+end
+
+--- Check the options of spawn, parallel, task, native and recipe.
+---@return table # a fresh table in the form that the C half reads
+function options.task(what, given, level)
+  options.check(what, given, TASK, level + 1)
+  options.check_type(what, given, "name", "string", level + 1)
+  options.check_type(what, given, "detach", "boolean", level + 1)
+  options.check_type(what, given, "run_on_skip", "boolean", level + 1)
+  options.check_type(what, given, "args", "table", level + 1)
+  for _, name in ipairs(LATER) do
+    if given[name] ~= nil then
+      core.usage(("%s: option \"%s\" is not built yet in this version"):format(what, name), level + 1)
+    end
+  end
+  local priority = PRIORITY[given.priority or "normal"]
+  if not priority then
+    core.usage(("%s: option \"priority\" must be \"high\", \"normal\" or \"low\", got \"%s\"")
+      :format(what, tostring(given.priority)), level + 1)
+  end
+  local checked = { name = given.name, priority = priority }
+  checked.detach = given.detach or nil
+  checked.run_on_skip = given.run_on_skip or nil
+  if given.after ~= nil then
+    checked.after = check_after(what, given.after, level + 1)
+  end
+  return checked
+end
+
+return options
