@@ -127,9 +127,12 @@ TUTTI_API int tutti_engine_new(tutti_engine **out, const tutti_config *cfg);
  * Stop the engine: what has not started settles as cancelled, what runs is waited for, threads are
  * joined, memory is freed. Task handles must have been released before.
  *
- * Thread:  the creator, outside tasks.
+ * Child processes get TERM, what is left of them KILL after their grace. With TUTTI_LOOP_CALLER a
+ * running task must not wait for something that only the loop could do.
+ *
+ * Thread:  the creator, outside tasks and callbacks of the loop.
  * Blocks:  yes, until the running tasks have returned.
- * Returns: TUTTI_OK · TUTTI_EINVAL (called from a task or from another thread).
+ * Returns: TUTTI_OK · TUTTI_EINVAL (called from a task, a callback or another thread).
  */
 TUTTI_API int tutti_engine_free(tutti_engine *e);
 
@@ -211,11 +214,14 @@ TUTTI_API int tutti_task_cancel(tutti_task *t);
 TUTTI_API bool tutti_task_is_cancelled(const tutti_task *t);
 
 /**
- * Wait until `t` has settled. The creator's thread runs ready tasks meanwhile.
+ * Wait until `t` has settled. The creator's thread runs ready tasks meanwhile; with TUTTI_LOOP_CALLER
+ * it runs the loop instead.
  *
  * Thread:  any but the pool's workers.
  * Blocks:  yes, at most timeout_ns (TUTTI_FOREVER = no limit, 0 = poll).
- * Returns: TUTTI_OK - settled · TUTTI_ETIMEDOUT · TUTTI_EDEADLK (called from a task body).
+ * Returns: TUTTI_OK - settled · TUTTI_ETIMEDOUT · TUTTI_EDEADLK (from a task body or a callback of the
+ *          loop) · TUTTI_ENOLOOP (TUTTI_LOOP_CALLER, on another thread, when the loop has never been
+ *          run) · TUTTI_ENOMEM (TUTTI_LOOP_CALLER).
  */
 TUTTI_API int tutti_task_wait(tutti_task *t, uint64_t timeout_ns);
 
@@ -272,8 +278,12 @@ TUTTI_API int tutti_post(tutti_engine *e, void (*fn)(void *user), void *user);
 TUTTI_API int tutti_sleep(tutti_engine *e, uint64_t delay_ns, tutti_task **out);
 
 /**
- * With TUTTI_LOOP_CALLER: run the loop until nothing is pending.
- * Thread:  the creator, outside tasks.
+ * With TUTTI_LOOP_CALLER: run the loop until nothing is pending: no task is waiting, ready, running or
+ * suspended, nothing is posted, no timer is armed and no libuv handle is active.
+ *
+ * Thread:  the creator, outside tasks. Blocks: yes.
+ * Returns: TUTTI_OK · TUTTI_EINVAL (another thread, or the engine runs its loop itself) · TUTTI_EDEADLK
+ *          (from a task body or a callback of the loop).
  */
 TUTTI_API int tutti_run(tutti_engine *e);
 
