@@ -40,6 +40,10 @@ static void set_task(lua_State *L, struct tutti__lua *lua)
     tutti__record_push(L, record);
     tutti__record_push_name(L, record, -1);
     lua_setfield(L, -3, "task");
+    if (record->source != 0) {
+        tutti__record_push_place(L, record);
+        lua_setfield(L, -3, "started");
+    }
     lua_pop(L, 1);
 }
 

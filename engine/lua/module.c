@@ -67,27 +67,37 @@ static const char *const state_names[] = {
     "waiting", "ready", "running", "suspended", "done", "failed", "cancelled", "skipped",
 };
 
-static enum tutti_task_state state_of(struct tutti__record *record)
+/* The record at index 1. Of a task of the engine the engine may know more than this state: an end that
+ * is on its way is taken in now. */
+static struct tutti__record *check_fresh(lua_State *L)
 {
-    /* Of a task of the engine that has not settled here, the engine knows more than this state. */
-    if (record->kind == RECORD_REMOTE && !tutti__record_is_settled(record) && record->task != NULL) {
-        enum tutti_task_state state = tutti_task_state(record->task);
-        return state < TUTTI_TASK_DONE ? state : TUTTI_TASK_SUSPENDED;
+    struct tutti__record *record = tutti__record_check(L, tutti__lua_of(L), 1);
+    if (record->kind == RECORD_REMOTE && !tutti__record_is_settled(record) && record->task != NULL
+        && tutti_task_is_done(record->task)) {
+        tutti__record_hold(L, record, 1);
+        tutti__proxy_settle(L, record);
     }
+    return record;
+}
+
+static enum tutti_task_state state_of(const struct tutti__record *record)
+{
+    if (record->kind == RECORD_REMOTE && !tutti__record_is_settled(record) && record->task != NULL)
+        return tutti_task_state(record->task);
     return (enum tutti_task_state)record->state;
 }
 
 /* task:state() -> string   [-1, +1, v] */
 static int l_state(lua_State *L)
 {
-    lua_pushstring(L, state_names[state_of(tutti__record_check(L, tutti__lua_of(L), 1))]);
+    lua_pushstring(L, state_names[state_of(check_fresh(L))]);
     return 1;
 }
 
 /* task:is_done() -> boolean: has settled, however   [-1, +1, v] */
 static int l_is_done(lua_State *L)
 {
-    lua_pushboolean(L, tutti__record_is_settled(tutti__record_check(L, tutti__lua_of(L), 1)));
+    lua_pushboolean(L, tutti__record_is_settled(check_fresh(L)));
     return 1;
 }
 
@@ -107,7 +117,7 @@ static int l_id(lua_State *L)
 
 static int l_tostring(lua_State *L)
 {
-    struct tutti__record *record = tutti__record_check(L, tutti__lua_of(L), 1);
+    struct tutti__record *record = check_fresh(L);
     tutti__record_push_name(L, record, 1);
     lua_pushfstring(L, "task %I \"%s\" (%s)", (LUAI_UACINT)record->id, lua_tostring(L, -1),
                     state_names[state_of(record)]);

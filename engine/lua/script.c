@@ -40,6 +40,9 @@ static int report_script(lua_State *L, struct tutti__lua *lua, struct tutti__rec
 {
     if (record->state == TUTTI_TASK_DONE)
         return EXIT_GOOD;
+    lua_getglobal(L, "require"); /* a script that needs no tutti has not loaded it */
+    lua_pushliteral(L, "tutti");
+    lua_call(L, 1, 0);
     tutti__lua_helper(L, lua, "script_report");
     tutti__record_push_error(L, 1);
     lua_pushinteger(L, (lua_Integer)lua->made);
