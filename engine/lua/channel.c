@@ -434,8 +434,8 @@ static int l_send(lua_State *L)
     if (lua_isnil(L, 2))
         return tutti__usage(L, 1, "send: nil cannot be sent (recv returns nil when the channel is closed)");
     struct tutti__record *me = tutti__wait_check(L, lua, "channel:send");
+    struct tutti__buffer *value = encode(L, lua);
     struct wait *wait = wait_new(L, lua, channel);
-    struct tutti__buffer *value = encode(L, lua); /* on a refusal the wait is all that is lost */
     wait->outside = me == NULL;
     enum outcome outcome = channel_send(channel, value, wait);
     if (outcome == BLOCKED && me != NULL)

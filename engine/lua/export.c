@@ -33,14 +33,18 @@ void tutti__export_settle(lua_State *L, struct tutti__record *record, int index)
     lua_pushcfunction(L, settle_export);
     lua_pushlightuserdata(L, record);
     lua_pushvalue(L, index);
-    if (lua_pcall(L, 2, 0, 0) == LUA_OK)
-        return;
-    tutti_value value;
-    memset(&value, 0, sizeof value);
-    const char *text = luaL_tolstring(L, -1, NULL);
-    (void)tutti_value_bytes(&value, text, strlen(text));
-    (void)tutti_promise_settle(record->task, TUTTI_EFAILED, &value);
-    lua_pop(L, 2);
+    if (lua_pcall(L, 2, 0, 0) != LUA_OK) {
+        tutti_value value;
+        memset(&value, 0, sizeof value);
+        const char *text = luaL_tolstring(L, -1, NULL);
+        (void)tutti_value_bytes(&value, text, strlen(text));
+        (void)tutti_promise_settle(record->task, TUTTI_EFAILED, &value);
+        lua_pop(L, 2);
+    }
+    if ((record->flags & RECORD_EXPORT_HOME) == 0)
+        return; /* the handle's finaliser drops the reference */
+    tutti_task_unref(record->task);
+    record->task = NULL;
 }
 
 /* ---- cancellation from elsewhere ---------------------------------------------------------- */
