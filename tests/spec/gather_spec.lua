@@ -120,7 +120,10 @@ end)
 describe("completed", function()
   it("yields each in the order of settling", function()
     local seen = {}
-    for task in tutti.completed({ after(0.006, "c"), after(0.001, "a"), after(0.003, "b") }) do
+    local a = after(0.001, "a")
+    local b = tutti.task({ function() return "b" end, after = { a } })
+    local c = tutti.task({ function() return "c" end, after = { b } })
+    for task in tutti.completed({ c, a, b }) do
       seen[#seen + 1] = task:await()
     end
     assert.same({ "a", "b", "c" }, seen)
