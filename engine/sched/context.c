@@ -6,6 +6,7 @@
  * number that is never used again, so one that has outlived its engine matches nothing. The claim is
  * the only thing that thread and engine share after one of the two has gone:
  *
+ *   NEW -> OWNED    its thread has taken it
  *   OWNED -> IDLE   the thread has ended; another thread may take the context over
  *   any   -> DEAD   the engine has been freed; if it was OWNED its thread frees the claim later
  *
@@ -17,7 +18,7 @@
 #include "base/alloc.h"
 #include "sched/core.h"
 
-enum claim_state { CLAIM_IDLE = 0, CLAIM_OWNED, CLAIM_DEAD };
+enum claim_state { CLAIM_NEW = 0, CLAIM_IDLE, CLAIM_OWNED, CLAIM_DEAD };
 
 struct tutti__claim {
     struct tutti__claim *next;    /* [its thread] */

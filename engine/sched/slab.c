@@ -304,8 +304,9 @@ void tutti__heap_collect(struct tutti__heap *heap)
         /* Before remote is emptied: from then on another thread may push the slab again. */
         struct tutti__slab *next = slab->remote_next;
         /* acquire pairs with the release in tutti__slab_free_remote: the links are there, and what the
-         * freeing threads did with the objects is over. */
-        uint32_t remote = TUTTI_EXCHANGE(&slab->remote, 0, acquire);
+         * freeing threads did with the objects is over. release: remote_next has been read before the
+         * next thread that finds the list empty writes it. */
+        uint32_t remote = TUTTI_EXCHANGE(&slab->remote, 0, acq_rel);
         slab_take_in(slab, remote & 0xffffu, remote >> 16);
         slab_refile(heap, slab);
         slab = next;
@@ -338,8 +339,8 @@ void tutti__slab_free_remote(struct tutti__slab *slab, uint32_t first, uint32_t 
     uint32_t old = TUTTI_LOAD(&slab->remote, relaxed); /* only a guess: the exchange decides */
     do {
         *link = old & 0xffffu;
-        /* release pairs with the acquire in tutti__heap_collect. */
-    } while (!TUTTI_CAS_WEAK(&slab->remote, &old, ((old >> 16) + count) << 16 | first, release,
+        /* release pairs with the acquire in tutti__heap_collect; acquire with its release. */
+    } while (!TUTTI_CAS_WEAK(&slab->remote, &old, ((old >> 16) + count) << 16 | first, acq_rel,
                              relaxed));
     if (old != 0) {
         return; /* whoever made it non-empty tells the owner */
