@@ -47,3 +47,12 @@ TUTTI_API int tutti_sleep(tutti_engine *e, uint64_t delay_ns, tutti_task **out)
     }
     return tutti__sleep_start(e->sched, e->loop, delay_ns, out);
 }
+
+TUTTI_API int tutti_signal_processes(tutti_engine *e, int signal)
+{
+    if (e == NULL || !tutti__engine_on_loop(e)) {
+        return TUTTI_EINVAL;
+    }
+    tutti__processes_signal(e->processes, signal);
+    return TUTTI_OK;
+}

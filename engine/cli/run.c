@@ -66,13 +66,28 @@ static const char *signal_name(int number)
                                                                          : "hung up (SIGHUP)";
 }
 
+/* Ctrl-Z: the children's groups, which the terminal does not know, stop and go on with us. */
+static void stop_for_a_while(struct run *run)
+{
+    (void)tutti_signal_processes(run->engine, SIGTSTP);
+    (void)kill(getpid(), SIGSTOP);
+    (void)tutti_signal_processes(run->engine, SIGCONT);
+}
+
 static void on_signal(void *user, int number, int count)
 {
     struct run *run = (struct run *)user;
-    if (count > 1 || run->is_over)
+    if (number == SIGTSTP) {
+        stop_for_a_while(run);
+        return;
+    }
+    if (count > 1 || run->is_over) {
+        fprintf(stderr, "tutti: %s: killed\n", signal_name(number));
+        (void)tutti_signal_processes(run->engine, SIGKILL);
         cli_signals_die(number);
+    }
     run->signal = number;
-    fprintf(stderr, "\ntutti: %s: stopping; again to kill\n", signal_name(number));
+    fprintf(stderr, "tutti: %s: stopping, for up to 10 s; once more kills\n", signal_name(number));
     (void)tutti_lua_cancel(run->L, signal_name(number));
 }
 

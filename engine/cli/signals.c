@@ -8,11 +8,13 @@
  */
 #include "cli/signals.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 /* The process has one set of signals, so this is the program's, not an engine's. */
@@ -31,6 +33,10 @@ struct arrival {
     int count;
 };
 
+/* How long the first signal's cancellation may take, and how long a loop that is stuck in a script may
+ * take to answer the second. */
+enum { GRACE_S = 10, ANSWER_S = 1 };
+
 static sigset_t watched_set(void)
 {
     sigset_t set;
@@ -38,6 +44,7 @@ static sigset_t watched_set(void)
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGHUP);
+    sigaddset(&set, SIGTSTP);
     sigaddset(&set, SIGUSR2); /* ours alone: ends the thread */
     return set;
 }
@@ -55,28 +62,55 @@ static void deliver(void *user)
     free(arrival);
 }
 
+static void post(int number, int count)
+{
+    struct arrival *arrival = (struct arrival *)malloc(sizeof *arrival);
+    if (arrival == NULL)
+        cli_signals_die(number);
+    arrival->number = number;
+    arrival->count = count;
+    if (tutti_post(watcher.engine, deliver, arrival) != TUTTI_OK)
+        cli_signals_die(number);
+}
+
+/* Wait for the next signal; after the first one no longer than the patience that is left for it.
+ * Returns 0 when that is over. */
+static int next_signal(const sigset_t *set, int count)
+{
+    static const struct timespec grace = { .tv_sec = GRACE_S };
+    static const struct timespec answer = { .tv_sec = ANSWER_S };
+    for (;;) {
+        siginfo_t info;
+        int number = count == 0 ? sigwaitinfo(set, &info)
+                                : sigtimedwait(set, &info, count == 1 ? &grace : &answer);
+        if (number > 0)
+            return number;
+        if (errno == EAGAIN)
+            return 0;
+    }
+}
+
 static void *watch(void *unused)
 {
     (void)unused;
     sigset_t set = watched_set();
     int count = 0;
+    int first = 0;
     for (;;) {
-        int number = 0;
-        if (sigwait(&set, &number) != 0)
+        int number = next_signal(&set, count);
+        if (number == SIGUSR2 && atomic_load(&watcher.must_end))
+            return NULL;
+        if (number == SIGUSR2)
             continue;
-        if (number == SIGUSR2) {
-            if (atomic_load(&watcher.must_end))
-                return NULL;
+        if (number == SIGTSTP) {
+            post(number, count);
             continue;
         }
         count++;
-        struct arrival *arrival = (struct arrival *)malloc(sizeof *arrival);
-        if (arrival == NULL)
-            cli_signals_die(number);
-        arrival->number = number;
-        arrival->count = count;
-        if (tutti_post(watcher.engine, deliver, arrival) != TUTTI_OK)
-            cli_signals_die(number);
+        if (count > 2)
+            cli_signals_die(first); /* nobody answers */
+        first = first == 0 ? number : first;
+        post(first, count);
     }
 }
 

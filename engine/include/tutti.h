@@ -278,6 +278,13 @@ TUTTI_API int tutti_post(tutti_engine *e, void (*fn)(void *user), void *user);
 TUTTI_API int tutti_sleep(tutti_engine *e, uint64_t delay_ns, tutti_task **out);
 
 /**
+ * Send a signal to the process group of every child process that runs: KILL when a program ends at once,
+ * TSTP and CONT when it is stopped and goes on. The tasks settle when the processes have ended.
+ * Thread:  the loop's. Returns: TUTTI_OK · TUTTI_EINVAL.
+ */
+TUTTI_API int tutti_signal_processes(tutti_engine *e, int signal);
+
+/**
  * With TUTTI_LOOP_CALLER: run the loop until nothing is pending: no task is waiting, ready, running or
  * suspended, nothing is posted, no timer is armed and no libuv handle is active.
  *

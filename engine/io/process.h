@@ -84,6 +84,9 @@ int tutti__processes_new(struct tutti__processes **out, struct tutti__sched *sch
 /* Thread: any, once `gone` (below) was called, or if none was ever started. */
 void tutti__processes_free(struct tutti__processes *all);
 
+/* Send a signal to the group of each child that runs, or has left members behind. */
+void tutti__processes_signal(struct tutti__processes *all, int signal);
+
 /**
  * Cancel all processes and let no new one start.
  * Calls:   gone(user), once, when none is left; perhaps within this call.

@@ -41,6 +41,14 @@ void tutti__process_signal(struct tutti__process *p, int signal)
     (void)kill(tutti__process_has_group(p) ? -pid : pid, signal); /* ESRCH, EPERM: nothing more can be done */
 }
 
+void tutti__processes_signal(struct tutti__processes *all, int signal)
+{
+    for (struct tutti__process *p = all->first; p != NULL; p = p->next) {
+        if (p->phase == TUTTI__PROCESS_RUNNING || p->phase == TUTTI__PROCESS_ENDED)
+            tutti__process_signal(p, signal);
+    }
+}
+
 /* ---- looking for members -------------------------------------------------------------------- */
 
 /* The group of the process whose stat file this is; 0 for a dead one. */
