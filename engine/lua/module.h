@@ -13,6 +13,9 @@
 /* Put the compiled-in Lua half and the C half into package.preload. */
 void tutti__preload(lua_State *L);
 
+/* print for the states that the engine makes: a line is one write. */
+int tutti__print(lua_State *L);
+
 /* Make the metatables of the state's handles. */
 void tutti__module_metatables(lua_State *L, struct tutti__lua *lua);
 

@@ -9,6 +9,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lua/door.h"
 #include "lua/duration.h"
@@ -225,19 +226,54 @@ static int l_exec(lua_State *L)
     return 1;
 }
 
+/* Stop the process of a task whose output function failed; the task then fails with that error, which
+ * the Lua half has put into the spec. core.exec_stop(task)   [-1, +0, v] */
+static int l_exec_stop(lua_State *L)
+{
+    struct tutti__record *record = tutti__record_check(L, tutti__lua_of(L), 1);
+    if (record->task != NULL && !tutti__record_is_settled(record))
+        (void)tutti_task_cancel(record->task);
+    return 0;
+}
+
+/* core.environ() -> list of "K=V", as the environment is now   [-0, +1, m] */
+static int l_environ(lua_State *L)
+{
+    lua_newtable(L);
+    for (lua_Integer i = 0; environ != NULL && environ[i] != NULL; i++) {
+        lua_pushstring(L, environ[i]);
+        lua_rawseti(L, -2, i + 1);
+    }
+    return 1;
+}
+
 /* ---- results ------------------------------------------------------------------------------ */
+
+/* The name of a signal, "SIGTERM"; real-time ones have numbers: "SIG40". */
+static void push_signal(lua_State *L, int number)
+{
+    const char *name = sigabbrev_np(number);
+    if (name != NULL)
+        lua_pushfstring(L, "SIG%s", name);
+    else
+        lua_pushfstring(L, "SIG%d", number);
+}
 
 int tutti__process_push_result(lua_State *L, const struct tutti__process_result *result)
 {
     static const char *const names[2] = { "stdout", "stderr" };
     lua_createtable(L, 0, 10);
-    if (result->status_known && result->signal == 0) {
+    if (result->start_errno == 0 && result->status_known && result->signal == 0) {
         lua_pushinteger(L, result->code);
         lua_setfield(L, -2, "code");
     }
     if (result->signal != 0) {
-        lua_pushinteger(L, result->signal);
+        push_signal(L, result->signal);
         lua_setfield(L, -2, "signal");
+    }
+    if (result->start_errno != 0) {
+        lua_pushstring(L, strerrorname_np(result->start_errno));
+        lua_setfield(L, -2, "errno");
     }
     for (int i = 0; i < 2; i++) {
         const char *data = result->out[i].data;
@@ -246,8 +282,10 @@ int tutti__process_push_result(lua_State *L, const struct tutti__process_result 
     }
     lua_pushnumber(L, (lua_Number)result->elapsed_ns * 1e-9);
     lua_setfield(L, -2, "elapsed");
-    lua_pushinteger(L, result->pid);
-    lua_setfield(L, -2, "pid");
+    if (result->pid > 0) {
+        lua_pushinteger(L, result->pid);
+        lua_setfield(L, -2, "pid");
+    }
     lua_pushboolean(L, result->out[0].truncated || result->out[1].truncated);
     lua_setfield(L, -2, "truncated");
     lua_pushboolean(L, result->leaked);
@@ -255,18 +293,54 @@ int tutti__process_push_result(lua_State *L, const struct tutti__process_result 
     return 1;
 }
 
-static void push_tail(lua_State *L, const struct tutti__process_result *result)
+/* Push a table of what is in no field of the result: why it did not start, its timeout, the end of
+ * its stderr. */
+static void push_how(lua_State *L, const struct tutti__process_result *result, int status)
 {
     const char *tail = result->out[1].tail;
+    lua_createtable(L, 0, 4);
+    if (result->start_errno != 0) {
+        lua_pushstring(L, strerrordesc_np(result->start_errno));
+        lua_setfield(L, -2, "start_text");
+        lua_pushstring(L, result->start_what == NULL ? "program" : result->start_what);
+        lua_setfield(L, -2, "start_what");
+    }
+    lua_pushboolean(L, result->timed_out || status == TUTTI_ETIMEDOUT);
+    lua_setfield(L, -2, "timed_out");
     if (tail != NULL)
         lua_pushlstring(L, tail, result->out[1].tail_length);
     else
         lua_pushlstring(L, result->out[1].data == NULL ? "" : result->out[1].data,
                         result->out[1].length);
+    lua_setfield(L, -2, "tail");
 }
 
-/* The Lua half says what the end means: process_end(spec, result, start_errno, strerror, timed_out,
- * tail of stderr) returns nil when it is well, or an error object. */
+/* Push the function of the Lua half that says what an end means. A state that has got the task's handle
+ * from another one may not have loaded it yet. */
+static void push_process_end(lua_State *L, struct tutti__lua *lua)
+{
+    tutti__lua_helper(L, lua, "process_end");
+    if (!lua_isnil(L, -1))
+        return;
+    lua_pop(L, 1);
+    lua_getglobal(L, "require");
+    lua_pushliteral(L, "tutti.process");
+    lua_call(L, 1, 0);
+    tutti__lua_helper(L, lua, "process_end");
+}
+
+bool tutti__process_has_failed(lua_State *L, const struct tutti__record *record, int index)
+{
+    int base = lua_gettop(L);
+    if ((record->flags & RECORD_CANCEL) != 0)
+        return false;
+    tutti__record_get_extra(L, index, EXTRA_LIST);
+    bool has = lua_istable(L, -1) && lua_getfield(L, -1, "failure") != LUA_TNIL;
+    lua_settop(L, base);
+    return has;
+}
+
+/* process_end(spec, result, how) returns nil when it is well, or an error object. */
 void tutti__process_outcome(lua_State *L, struct tutti__record *record, int index, int status,
                            const tutti_value *value)
 {
@@ -276,17 +350,15 @@ void tutti__process_outcome(lua_State *L, struct tutti__record *record, int inde
     struct tutti__record *current = lua->current;
     tutti__process_push_result(L, result);
     int table = lua_gettop(L);
-    tutti__lua_helper(L, lua, "process_end");
+    push_process_end(L, lua);
     tutti__record_get_extra(L, index, EXTRA_LIST);
     lua_pushvalue(L, table);
-    lua_pushinteger(L, result->start_errno);
-    lua_pushstring(L, strerror(result->start_errno));
-    lua_pushboolean(L, result->timed_out || status == TUTTI_ETIMEDOUT);
-    push_tail(L, result);
-    tutti__record_push_name(L, record, index);
-    lua->current = record;
-    lua_call(L, 7, 1);
+    push_how(L, result, status);
+    lua->current = record; /* the error says which task it is of */
+    int rc = lua_pcall(L, 3, 1, 0);
     lua->current = current;
+    if (rc != LUA_OK)
+        lua_error(L);
     if (lua_isnil(L, -1)) {
         lua_pop(L, 1);
         record->result_count = 1;
@@ -299,5 +371,7 @@ void tutti__process_outcome(lua_State *L, struct tutti__record *record, int inde
 
 const luaL_Reg tutti__process_functions[] = {
     { "exec", l_exec },
+    { "exec_stop", l_exec_stop },
+    { "environ", l_environ },
     { NULL, NULL },
 };

@@ -246,7 +246,7 @@ static int settle_protected(lua_State *L)
     int index = lua_gettop(L);
     if (status == TUTTI_ESKIPPED) {
         settle_skipped(L, record);
-    } else if (status == TUTTI_ECANCELED) {
+    } else if (status == TUTTI_ECANCELED && !tutti__process_has_failed(L, record, index)) {
         settle_cancelled(L, record, index);
     } else if (value != NULL && value->kind == TUTTI_OPAQUE && value->tag == TUTTI__TAG_PROCESS) {
         tutti__process_outcome(L, record, index, status, value);

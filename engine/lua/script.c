@@ -4,7 +4,10 @@
  *
  * Layer: lua. Thread: the loop's.
  */
+#include <stdio.h>
+
 #include "lua/door.h"
+#include "lua/module.h"
 #include "lua/start.h"
 #include "tutti_lua.h"
 
@@ -67,6 +70,29 @@ static bool root_has_failures(lua_State *L, struct tutti__lua *lua)
     return has;
 }
 
+/* ---- print -------------------------------------------------------------------------------- */
+
+/* print(...): one write for the whole line, so that lines of several threads are not torn.   [-n, +0, e] */
+int tutti__print(lua_State *L)
+{
+    int count = lua_gettop(L);
+    luaL_Buffer line;
+    luaL_buffinit(L, &line);
+    for (int i = 1; i <= count; i++) {
+        if (i > 1)
+            luaL_addchar(&line, '\t');
+        luaL_tolstring(L, i, NULL);
+        luaL_addvalue(&line);
+    }
+    luaL_addchar(&line, '\n');
+    luaL_pushresult(&line);
+    size_t length = 0;
+    const char *text = lua_tolstring(L, -1, &length);
+    (void)fwrite(text, 1, length, stdout);
+    (void)fflush(stdout);
+    return 0;
+}
+
 /* ---- os.exit ------------------------------------------------------------------------------ */
 
 static int exit_code(lua_State *L)
@@ -89,12 +115,14 @@ static int l_exit(lua_State *L)
     return 0;
 }
 
-static void replace_exit(lua_State *L, struct tutti__lua *lua)
+static void replace_globals(lua_State *L, struct tutti__lua *lua)
 {
     static const luaL_Reg functions[] = { { "exit", l_exit }, { NULL, NULL } };
     if (lua_getglobal(L, "os") == LUA_TTABLE)
         tutti__lua_functions(L, lua, functions);
     lua_pop(L, 1);
+    lua_pushcfunction(L, tutti__print);
+    lua_setglobal(L, "print");
 }
 
 /* ---- running ------------------------------------------------------------------------------ */
@@ -109,7 +137,7 @@ static int run_script(lua_State *L)
     struct tutti__lua *lua = tutti__lua_find(L);
     struct running *running = (struct running *)lua_touserdata(L, 1);
     lua_remove(L, 1);
-    replace_exit(L, lua);
+    replace_globals(L, lua);
     struct tutti__record *record = start_script(L, lua, running->name);
     if (tutti__bridge_run_until(lua->engine, is_over, lua) != TUTTI_OK)
         return luaL_error(L, "the loop of this engine cannot be run here");

@@ -122,6 +122,12 @@ static void make_env_metatable(lua_State *L)
     lua_pop(L, 1);
 }
 
+static int refuse_exit(lua_State *L)
+{
+    return tutti__usage(L, 1, "os.exit in a pool task would end the program under the others: return a "
+                              "value, or raise an error, and let the script decide");
+}
+
 struct opening {
     tutti_engine *engine;
     struct tutti__lua *lua;
@@ -131,6 +137,13 @@ static int open_state(lua_State *L)
 {
     struct opening *opening = (struct opening *)lua_touserdata(L, 1);
     luaL_openlibs(L);
+    lua_pushcfunction(L, tutti__print);
+    lua_setglobal(L, "print");
+    lua_pushcfunction(L, refuse_exit);
+    lua_getglobal(L, "os");
+    lua_insert(L, -2);
+    lua_setfield(L, -2, "exit");
+    lua_pop(L, 1);
     set_paths(L, tutti__shared_of(opening->engine));
     make_env_metatable(L);
     opening->lua = tutti__lua_open(L, opening->engine, false, true);
