@@ -40,7 +40,8 @@ struct tutti__watch {
 
 /**
  * Have `w->post` sent to `w->home` once `t` has settled; post.fn and home are set by the caller.
- * Thread:  any. Memory: `w` is the engine's until post.fn runs; the caller holds a reference on `t`.
+ * Thread:  any. Memory: `w` is the engine's until post.fn runs; the caller holds a reference on
+ *          `t`.
  * Returns: true - armed · false - `t` has settled already, nothing will be posted.
  */
 bool tutti__bridge_watch(tutti_task *t, struct tutti__watch *w);
@@ -56,20 +57,20 @@ bool tutti__bridge_watch(tutti_task *t, struct tutti__watch *w);
  */
 int tutti__bridge_suspended_new(tutti_engine *e, tutti_task **out);
 
-/* One pointer of the engine's for the Lua layer, NULL at first, and how it is freed once the engine's
- * threads have ended. Thread: set by the loop's, before anybody asks; asked by any. */
+/* One pointer of the engine's for the Lua layer, NULL at first, and how it is freed once the
+ * engine's threads have ended. Thread: set by the loop's, before anybody asks; asked by any. */
 void *tutti__bridge_lua(tutti_engine *e);
 void tutti__bridge_set_lua(tutti_engine *e, void *pointer, void (*drop)(void *pointer));
 
 /* ---- the loop ----------------------------------------------------------------------------- */
 
 /**
- * Run the loop on its thread until `until(user)` is true; it is asked before the first round and after
- * each.
+ * Run the loop on its thread until `until(user)` is true; it is asked before the first round and
+ * after each.
  * Thread:  the loop thread (TUTTI_LOOP_CALLER: the creator).
  * Blocks:  yes.
- * Returns: TUTTI_OK · TUTTI_EDEADLK (from within a loop callback, the pump or a task: nothing has run) ·
- *          TUTTI_EINVAL (not the loop thread, or the engine runs its loop itself).
+ * Returns: TUTTI_OK · TUTTI_EDEADLK (from within a loop callback, the pump or a task: nothing has
+ *          run) · TUTTI_EINVAL (not the loop thread, or the engine runs its loop itself).
  */
 int tutti__bridge_run_until(tutti_engine *e, bool (*until)(void *user), void *user);
 
@@ -90,7 +91,8 @@ uint64_t tutti__bridge_now_ns(tutti_engine *e);
 int tutti__bridge_block(tutti_engine *e, struct tutti__block_job *job);
 
 /* Start a process; the task settles when it has ended: see io/process.h. Thread: any. */
-int tutti__bridge_process(tutti_engine *e, const struct tutti__process_spec *spec, tutti_task **out);
+int tutti__bridge_process(tutti_engine *e, const struct tutti__process_spec *spec,
+                          tutti_task **out);
 
 /* ---- natives ------------------------------------------------------------------------------ */
 

@@ -2,9 +2,9 @@
 /*
  * engine.c - making an engine, and taking it apart in the one order that works:
  *
- *   close the intake -> end the processes (the loop runs) -> stop the scheduler (bodies return, workers
- *   are joined; an own loop still serves hooks) -> end the loop thread, or leave the caller's loop ->
- *   drain the inbox, close every handle -> free
+ *   close the intake -> end the processes (the loop runs) -> stop the scheduler (bodies return,
+ *   workers are joined; an own loop still serves hooks) -> end the loop thread, or leave the
+ *   caller's loop -> drain the inbox, close every handle -> free
  *
  * Layer: api. Locks: thread_mu (leaf).
  * Invariant: an engine that tutti_engine_new has returned has all its parts.
@@ -78,23 +78,12 @@ static void free_plain_fields(tutti_engine *e)
     tutti__free(e);
 }
 
-int tutti__engine_new(tutti_engine **out, const tutti_config *cfg, const struct tutti__env *env)
+/* Make the parts of `e`, all or none. */
+static int make_parts(tutti_engine *e, const tutti_config *cfg, const struct tutti__env *env)
 {
-    static const tutti_config defaults = { .struct_size = sizeof defaults };
-    cfg = cfg != NULL ? cfg : &defaults;
-    env = env != NULL ? env : tutti__env_default();
-    int rc = check_config(cfg);
+    int rc = tutti__loop_new(&e->loop, env);
     if (rc != TUTTI_OK) {
         return rc;
-    }
-    tutti_engine *e = tutti__alloc_zero(1, sizeof *e);
-    if (e == NULL) {
-        return TUTTI_ENOMEM;
-    }
-    init_plain_fields(e, cfg);
-    rc = tutti__loop_new(&e->loop, env);
-    if (rc != TUTTI_OK) {
-        goto out_plain;
     }
     rc = start_sched(e, cfg, env);
     if (rc != TUTTI_OK) {
@@ -105,21 +94,37 @@ int tutti__engine_new(tutti_engine **out, const tutti_config *cfg, const struct 
         goto out_sched;
     }
     rc = start_loop(e);
-    if (rc != TUTTI_OK) {
-        goto out_processes;
+    if (rc == TUTTI_OK) {
+        return TUTTI_OK;
     }
-    *out = e;
-    return TUTTI_OK;
-
-out_processes:
     tutti__processes_free(e->processes);
 out_sched:
     tutti__sched_free(e->sched);
 out_loop:
     tutti__loop_free(e->loop);
-out_plain:
-    free_plain_fields(e);
     return rc;
+}
+
+int tutti__engine_new(tutti_engine **out, const tutti_config *cfg, const struct tutti__env *env)
+{
+    static const tutti_config defaults = { .struct_size = sizeof defaults };
+    cfg = cfg != NULL ? cfg : &defaults;
+    int rc = check_config(cfg);
+    if (rc != TUTTI_OK) {
+        return rc;
+    }
+    tutti_engine *e = tutti__alloc_zero(1, sizeof *e);
+    if (e == NULL) {
+        return TUTTI_ENOMEM;
+    }
+    init_plain_fields(e, cfg);
+    rc = make_parts(e, cfg, env != NULL ? env : tutti__env_default());
+    if (rc != TUTTI_OK) {
+        free_plain_fields(e);
+        return rc;
+    }
+    *out = e;
+    return TUTTI_OK;
 }
 
 TUTTI_API int tutti_engine_new(tutti_engine **out, const tutti_config *cfg)

@@ -8,8 +8,8 @@
  *                            loop (own thread, or the creator's)  <--- processes, timers, luv
  *
  * Layer: api. Locks: natives.mu and thread_mu, both leaf locks, never held together.
- * Invariant: sched and loop exist from tutti_engine_new to the end of tutti_engine_free; the loop thread
- * ends after the scheduler has stopped and before either is freed.
+ * Invariant: sched and loop exist from tutti_engine_new to the end of tutti_engine_free; the loop
+ * thread ends after the scheduler has stopped and before either is freed.
  */
 #ifndef TUTTI_API_ENGINE_H
 #define TUTTI_API_ENGINE_H
@@ -60,7 +60,7 @@ struct tutti_engine {
     pthread_t creator;                              /* [const] */
     bool has_own_loop;                              /* [const] TUTTI_LOOP_OWN_THREAD */
     pthread_t loop_thread;                          /* [const] with an own loop */
-    TUTTI_ATOMIC(uint32_t) has_run;                 /* [any] the loop has been run; see tutti_task_wait */
+    TUTTI_ATOMIC(uint32_t) has_run;                 /* [any] the loop has been run: see wait.c */
     TUTTI_ATOMIC(uint32_t) is_stopping;             /* [creator sets] tutti_post refuses */
     TUTTI_ATOMIC(tutti__slot_fn) on_worker_stop;    /* [any] see bridge.h */
     struct tutti__natives natives;
@@ -72,13 +72,13 @@ struct tutti_engine {
     bool is_idle_armed;                             /* [loop] */
     struct tutti__mutex thread_mu;
     struct tutti__cond thread_cond;
-    int thread_status;                              /* [thread_mu] of the start; EPENDING at first */
+    int thread_status;                              /* [thread_mu] of the start; first EPENDING */
     bool are_processes_gone;                        /* [thread_mu] after the stop of all */
     struct tutti__post stop_post;                   /* [loop] asks it to stop all processes */
 };
 
-/* As tutti_engine_new, with the world given. Args: env - NULL = the operating system's; it must outlive
- * the engine. */
+/* As tutti_engine_new, with the world given. Args: env - NULL = the operating system's; it must
+ * outlive the engine. */
 int tutti__engine_new(tutti_engine **out, const tutti_config *cfg, const struct tutti__env *env);
 
 /* The engine of a task. */
@@ -93,13 +93,15 @@ bool tutti__engine_may_run(tutti_engine *e);
 /**
  * Run the caller's loop until `until(user)`; see tutti__loop_run_until.
  * Thread:  the creator, with TUTTI_LOOP_CALLER.
- * Returns: TUTTI_OK · TUTTI_EDEADLK (inside a round or a task) · TUTTI_EINVAL (not the loop's thread).
+ * Returns: TUTTI_OK · TUTTI_EDEADLK (inside a round or a task) · TUTTI_EINVAL (not the loop's
+ *          thread).
  */
 int tutti__engine_run_until(tutti_engine *e, bool (*until)(void *user), void *user);
 
 /* ---- the loop's own thread: loop_thread.c -------------------------------------------------- */
 
-/* Start it; it has adopted the loop when this returns. Returns: TUTTI_OK · TUTTI_EAGAIN · TUTTI_ENOMEM. */
+/* Start it; it has adopted the loop when this returns. Returns: TUTTI_OK · TUTTI_EAGAIN ·
+ * TUTTI_ENOMEM. */
 int tutti__loop_thread_start(tutti_engine *e);
 
 /* Stop it and wait for it. */

@@ -3,7 +3,8 @@
  * loop_thread.c - the thread of an engine that has its loop to itself.
  *
  * Layer: api. Locks: engine.thread_mu (leaf), for the start only.
- * Invariant: the thread leaves the scheduler before it ends, and ends only after the scheduler stopped.
+ * Invariant: the thread leaves the scheduler before it ends, and ends only after the scheduler
+ * stopped.
  */
 #include "api/engine.h"
 

@@ -26,8 +26,8 @@ TUTTI_API int tutti_post(tutti_engine *e, void (*fn)(void *user), void *user)
     if (e == NULL || fn == NULL) {
         return TUTTI_EINVAL;
     }
-    /* Relaxed: it refuses what comes clearly after the stop; what races with it is still run, for the
-     * inbox is drained when the loop closes. */
+    /* Relaxed: it refuses what comes clearly after the stop; what races with it is still run, for
+     * the inbox is drained when the loop closes. */
     if (TUTTI_LOAD(&e->is_stopping, relaxed) != 0) {
         return TUTTI_ESTOPPED;
     }

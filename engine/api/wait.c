@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * wait.c - waiting for tasks and for idleness. On the thread that runs the caller's loop a wait runs the
- * loop; on any other it is the scheduler's.
+ * wait.c - waiting for tasks and for idleness. On the thread that runs the caller's loop a wait
+ * runs the loop; on any other it is the scheduler's.
  *
  * Layer: api. Locks: none; the cells belong to the loop thread.
- * Invariant: a cell is in the list from the first wait for its task until that task's notice has come
- * home; it holds a reference, so no other task can take the address meanwhile.
+ * Invariant: a cell is in the list from the first wait for its task until that task's notice has
+ * come home; it holds a reference, so no other task can take the address meanwhile.
  */
 #include <stddef.h>
 
@@ -72,7 +72,9 @@ struct loop_wait {
 
 static void on_wait_deadline(struct tutti__timer *timer)
 {
-    ((struct loop_wait *)(void *)((char *)timer - offsetof(struct loop_wait, timer)))->is_over = true;
+    struct loop_wait *wait =
+        (struct loop_wait *)(void *)((char *)timer - offsetof(struct loop_wait, timer));
+    wait->is_over = true;
 }
 
 static bool wait_is_over(void *user)

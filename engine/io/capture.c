@@ -41,7 +41,8 @@ static bool reserve(struct tutti__capture *c, size_t more)
     return true;
 }
 
-/* Keep the last bytes of a linear buffer of two tails: when it is full, its second half moves down. */
+/* Keep the last bytes of a linear buffer of two tails: when it is full, its second half moves
+ * down. */
 static void add_recent(struct tutti__capture *c, const char *data, size_t length)
 {
     if (length > TUTTI__CAPTURE_TAIL_BYTES) {

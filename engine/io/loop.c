@@ -38,9 +38,9 @@ static struct tutti__loop *of_home(struct tutti__home *home)
     return (struct tutti__loop *)(void *)((char *)home - offsetof(struct tutti__loop, home));
 }
 
-/* Thread: any. Called by tutti__home_post after its exchange of `asleep` has read the 1 that this loop
- * stored after it had last looked at `door`; so uv_async_send cannot take its shortcut for an event
- * that was consumed already, the one case in which it loses a wake-up. */
+/* Thread: any. Called by tutti__home_post after its exchange of `asleep` has read the 1 that this
+ * loop stored after it had last looked at `door`; so uv_async_send cannot take its shortcut for an
+ * event that was consumed already, the one case in which it loses a wake-up. */
 static void wake(struct tutti__home *home)
 {
     int rc = uv_async_send(&of_home(home)->door);
@@ -74,7 +74,8 @@ int tutti__loop_new(struct tutti__loop **out, const struct tutti__env *env)
     return TUTTI_OK;
 
 out_close:
-    /* The handle was never linked: an async that fails to open the loop's eventfd leaves nothing. */
+    /* The handle was never linked: an async that fails to open the loop's eventfd leaves
+     * nothing. */
     uv_loop_close(&loop->uv);
 out_free:
     tutti__free(loop);
@@ -153,8 +154,8 @@ static uint64_t sleep_limit_ns(struct tutti__loop *loop)
     return limit_ns;
 }
 
-/* Sleep until a descriptor of libuv is ready or `limit_ns` has passed. A signal ends it as well: its
- * handler may have left work that only the pump can see. */
+/* Sleep until a descriptor of libuv is ready or `limit_ns` has passed. A signal ends it as well:
+ * its handler may have left work that only the pump can see. */
 static void wait_for_kernel(struct tutti__loop *loop, uint64_t limit_ns)
 {
     struct pollfd backend = { .fd = uv_backend_fd(&loop->uv), .events = POLLIN };
@@ -171,14 +172,14 @@ static void sleep_a_while(struct tutti__loop *loop)
     if (limit_ns == 0) {
         return;
     }
-    /* Dekker with tutti__home_post, which pushes, fences and then reads `asleep`: either it sees the 1
-     * and wakes us, or we see its post here. Relaxed is enough around a seq_cst fence. */
+    /* Dekker with tutti__home_post, which pushes, fences and then reads `asleep`: either it sees
+     * the 1 and wakes us, or we see its post here. Relaxed is enough around a seq_cst fence. */
     TUTTI_STORE(&loop->home.asleep, 1, relaxed);
     TUTTI_FENCE(seq_cst);
     if (TUTTI_LOAD(&loop->home.inbox, relaxed) == NULL) {
         wait_for_kernel(loop, limit_ns);
     }
-    TUTTI_STORE(&loop->home.asleep, 0, relaxed); /* pairs with nothing: the inbox is drained anyway */
+    TUTTI_STORE(&loop->home.asleep, 0, relaxed); /* pairs with nothing: a drain follows */
 }
 
 static void run_round(struct tutti__loop *loop)

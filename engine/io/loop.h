@@ -3,15 +3,17 @@
  * loop.h - the event loop of an engine: one libuv loop, one inbox, one timer heap, on one thread.
  *
  * A round is: run what was posted, fire timers, let the home's pump work, then ask the kernel. The
- * loop sleeps in ppoll on libuv's backend descriptor rather than inside uv_run. So no callback can run
- * between the last look at what is ready and the sleep (a luv timer that fires inside uv_run just
- * before it blocks would otherwise leave a ready coroutine behind), and deadlines of the timer heap
- * are kept in nanoseconds (the kernel's slack is some 50 us) where a uv_timer_t rounds to 1 ms.
+ * loop sleeps in ppoll on libuv's backend descriptor rather than inside uv_run. So no callback can
+ * run between the last look at what is ready and the sleep (a luv timer that fires inside uv_run
+ * just before it blocks would otherwise leave a ready coroutine behind), and deadlines of the timer
+ * heap are kept in nanoseconds (the kernel's slack is some 50 us) where a uv_timer_t rounds to 1
+ * ms.
  *
  * Layer: io. Thread: the loop's, unless said otherwise. That is the thread that was last in
  * tutti__loop_run_until; before the first call and after the last, whoever made it.
  * Locks: none.
- * Invariant: other threads touch nothing but the home's inbox and, through home->wake, the uv_async_t.
+ * Invariant: other threads touch nothing but the home's inbox and, through home->wake, the
+ * uv_async_t.
  */
 #ifndef TUTTI_IO_LOOP_H
 #define TUTTI_IO_LOOP_H
@@ -33,7 +35,8 @@ struct tutti__loop;
 int tutti__loop_new(struct tutti__loop **out, const struct tutti__env *env);
 
 /**
- * Run what is left in the inbox and close every handle. Timers still armed are forgotten. Idempotent.
+ * Run what is left in the inbox and close every handle. Timers still armed are forgotten.
+ * Idempotent.
  * Thread:  the loop's, outside tutti__loop_run_until.
  * Blocks:  until libuv has finished the requests that are under way.
  */
@@ -61,8 +64,8 @@ uint64_t tutti__loop_now_ns(const struct tutti__loop *loop);
  */
 int tutti__loop_run_until(struct tutti__loop *loop, bool (*until)(void *user), void *user);
 
-/* Whether nothing is left that could ever run here by itself: no post, no timer, no ready coroutine,
- * no active libuv handle or request but the loop's own. May be asked by `until`. */
+/* Whether nothing is left that could ever run here by itself: no post, no timer, no ready
+ * coroutine, no active libuv handle or request but the loop's own. May be asked by `until`. */
 bool tutti__loop_is_quiet(struct tutti__loop *loop);
 
 /* Whether the calling code runs inside a round. */

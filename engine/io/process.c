@@ -2,8 +2,9 @@
 /*
  * process.c - the life of a process, from the call to the settled task. See process_record.h.
  *
- *   any thread: record, promise -- post --> loop: queue --> extra thread: spawn -- post --> loop: watch
- *   pidfd readable --> drain the streams --> [group gone] --> [streams at their end] --> reap, settle
+ *   any thread: record, promise -- post --> loop: queue --> extra thread: spawn -- post --> loop:
+ *   watch pidfd readable --> drain the streams --> [group gone] --> [streams at their end] -->
+ *   reap, settle
  *
  * Layer: io. Locks: none.
  * Invariant: waitid reaps a process exactly once, in `reap`, after which nothing signals its pid.
@@ -309,7 +310,8 @@ static void on_pidfd(uv_poll_t *poll, int status, int events)
     on_exit_seen(p);
 }
 
-/* Without a pidfd an extra thread waits; it leaves the reaping to the loop. Thread: an extra one. */
+/* Without a pidfd an extra thread waits; it leaves the reaping to the loop. Thread: an extra
+ * one. */
 static void wait_work(struct tutti__block_job *job)
 {
     struct tutti__process *p = TUTTI__PROCESS_OF(job, wait_job);

@@ -52,10 +52,11 @@ struct tutti__process_spec {
     uint64_t grace_ns;        /* between TERM and KILL of its process group */
 };
 
-/* What the task's value points to (TUTTI_OPAQUE with TUTTI__TAG_PROCESS), whether it is done or not. */
+/* What the task's value points to (TUTTI_OPAQUE with TUTTI__TAG_PROCESS), whether it is done or
+ * not. */
 struct tutti__process_result {
     int start_errno;          /* not 0: it could not be started; the rest is empty */
-    const char *start_what;   /* then: which step, "program" "cwd" "stdin" "stdout" "stderr"; static */
+    const char *start_what;   /* then: "program", "cwd", "stdin", "stdout" or "stderr"; static */
     int code;                 /* exit status, or -1 */
     int signal;               /* that ended it, or 0 */
     bool status_known;        /* false: the host ignores SIGCHLD, code and signal are unknown */
@@ -96,18 +97,19 @@ void tutti__processes_stop(struct tutti__processes *all, void (*gone)(void *user
 /**
  * Start a process (for the layers above: tutti__bridge_process).
  *
- * The task is done (TUTTI_OK) when the process has ended, whatever its status: what a non-zero status
- * means is decided above. It fails with TUTTI_EIO when it cannot be started (start_errno says why)
- * and with TUTTI_ETIMEDOUT when timeout_ns passed. Cancelling it sends TERM to the process group, KILL
- * after grace_ns, and the task settles as cancelled once the process is gone and reaped; cancelled
- * before it was started, it never starts. The value is there in each of these cases.
+ * The task is done (TUTTI_OK) when the process has ended, whatever its status: what a non-zero
+ * status means is decided above. It fails with TUTTI_EIO when it cannot be started (start_errno
+ * says why) and with TUTTI_ETIMEDOUT when timeout_ns passed. Cancelling it sends TERM to the
+ * process group, KILL after grace_ns, and the task settles as cancelled once the process is gone
+ * and reaped; cancelled before it was started, it never starts. The value is there in each of these
+ * cases.
  *
- * A process has ended when it has exited and its captured and streamed output is at its end, or 200 ms
- * after it has exited (`leaked`). One that was stopped by a cancel or a timeout has ended only when no
- * member of its group is left; what ignores TERM is killed after grace_ns.
+ * A process has ended when it has exited and its captured and streamed output is at its end, or 200
+ * ms after it has exited (`leaked`). One that was stopped by a cancel or a timeout has ended only
+ * when no member of its group is left; what ignores TERM is killed after grace_ns.
  *
- * Out of fds or processes (EMFILE, ENFILE, EAGAIN, ENOMEM), a start waits for a running child to end;
- * with none running it fails.
+ * Out of fds or processes (EMFILE, ENFILE, EAGAIN, ENOMEM), a start waits for a running child to
+ * end; with none running it fails.
  *
  * Thread:  any. Memory: copies the whole spec; `*out` is owned.
  * Returns: TUTTI_OK · TUTTI_EINVAL (no argv[0], a file without path, a stream without function) ·

@@ -2,9 +2,10 @@
 /*
  * process_group.c - signals to a process and its group, and who is left of the group.
  *
- * When a stopped process has exited, others of its group may still be cleaning up after the TERM. The
- * kernel tells nobody when a group becomes empty, so the members are looked up in /proc, once for all
- * that exited in the same round, and one of them is followed through a pidfd; when it ends, look again.
+ * When a stopped process has exited, others of its group may still be cleaning up after the TERM.
+ * The kernel tells nobody when a group becomes empty, so the members are looked up in /proc, once
+ * for all that exited in the same round, and one of them is followed through a pidfd; when it ends,
+ * look again.
  *
  * Layer: io. Locks: none. Thread: the loop's.
  * Invariant: see process_record.h: the leader is unreaped, so its id is not used again.
@@ -24,7 +25,8 @@
 #include "base/assert.h"
 #include "io/process_record.h"
 
-/* Is it still ours to reap? A host that ignores SIGCHLD, or waits for any child, may have let its id go. */
+/* Is it still ours to reap? A host that ignores SIGCHLD, or waits for any child, may have let its
+ * id go. */
 static bool is_unreaped(const struct tutti__process *p)
 {
     siginfo_t info;
@@ -38,7 +40,8 @@ void tutti__process_signal(struct tutti__process *p, int signal)
         return;
     }
     pid_t pid = (pid_t)p->spawn.pid;
-    (void)kill(tutti__process_has_group(p) ? -pid : pid, signal); /* ESRCH, EPERM: nothing more can be done */
+    /* ESRCH, EPERM: nothing more can be done. */
+    (void)kill(tutti__process_has_group(p) ? -pid : pid, signal);
 }
 
 void tutti__processes_signal(struct tutti__processes *all, int signal)

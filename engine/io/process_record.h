@@ -10,8 +10,8 @@
  *
  * Layer: io. Thread: the loop's, but for the parts marked [start], which belong to the extra thread
  * between the submission of `job` and its post.
- * Invariant: the process stays unreaped from its start until the record settles, so its pid and the id of
- * its group name nothing else whenever they are signalled.
+ * Invariant: the process stays unreaped from its start until the record settles, so its pid and the
+ * id of its group name nothing else whenever they are signalled.
  */
 #ifndef TUTTI_IO_PROCESS_RECORD_H
 #define TUTTI_IO_PROCESS_RECORD_H
@@ -123,7 +123,8 @@ static inline bool tutti__process_has_group(const struct tutti__process *p)
 
 /* ---- process_spec.c ------------------------------------------------------------------------- */
 
-/* Make a record with a copy of `spec` and an empty result. Returns: TUTTI_OK · TUTTI_EINVAL · ENOMEM. */
+/* Make a record with a copy of `spec` and an empty result. Returns: TUTTI_OK · TUTTI_EINVAL ·
+ * ENOMEM. */
 int tutti__process_record_new(struct tutti__process **out, const struct tutti__process_spec *spec);
 void tutti__process_record_free(struct tutti__process *p);
 
@@ -161,7 +162,8 @@ void tutti__process_stop(struct tutti__process *p, enum tutti__process_end why);
 /* It has exited, and who is left of its group is dead or not asked for: wait for its streams. */
 void tutti__process_await_streams(struct tutti__process *p);
 
-/* Watch `fd`, which is closed with the watcher. Returns 0 or an errno (the descriptor is closed then). */
+/* Watch `fd`, which is closed with the watcher. Returns 0 or an errno (the descriptor is closed
+ * then). */
 int tutti__watcher_start(struct tutti__watcher *w, int fd, int events, uv_poll_cb on_event);
 
 /* Nothing if it is not open. The record lives until libuv has let go of the handle. */

@@ -2,10 +2,10 @@
 /*
  * process_start.c - starting processes on extra threads, in order, also when the system runs short.
  *
- * Starts wait in one queue. A few are under way at once, which is all that helps: a start is work for
- * the CPU. When one fails for lack of descriptors or processes it goes back to the head of the queue, and
- * from then on one is tried at a time, after each process that has given its own back. A start that
- * fails although nothing else held anything while it was under way fails for good.
+ * Starts wait in one queue. A few are under way at once, which is all that helps: a start is work
+ * for the CPU. When one fails for lack of descriptors or processes it goes back to the head of the
+ * queue, and from then on one is tried at a time, after each process that has given its own back. A
+ * start that fails although nothing else held anything while it was under way fails for good.
  *
  * Layer: io. Locks: none. Thread: the loop's, but for `start_work`.
  * Invariant: while the queue is not empty, a start is under way or a process holds descriptors.
@@ -111,7 +111,8 @@ static void start_now(struct tutti__process *p)
     };
     int rc = tutti__blocking_submit(all->sched, &p->job);
     if (rc != TUTTI_OK) {
-        /* No thread to start it on counts as a lack of processes; the post keeps the order of things. */
+        /* No thread to start it on counts as a lack of processes; the post keeps the order of
+         * things. */
         p->spawn.error = rc == TUTTI_EAGAIN ? EAGAIN : ECANCELED;
         p->spawn.what = "program";
         tutti__home_post(p->job.home, &p->job.post);

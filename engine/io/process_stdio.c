@@ -65,8 +65,8 @@ static void on_output(uv_poll_t *poll, int status, int events)
 
 /* ---- input ---------------------------------------------------------------------------------- */
 
-/* Write without a SIGPIPE reaching the host: block it in this thread and take the one that the write
- * caused, but not one that was pending before. Returns as write. */
+/* Write without a SIGPIPE reaching the host: block it in this thread and take the one that the
+ * write caused, but not one that was pending before. Returns as write. */
 static ssize_t write_quietly(int fd, const char *data, size_t length)
 {
     sigset_t pipe_set;

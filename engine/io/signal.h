@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * signal.h - signals told to the loop thread. Only programs ask for it (`tutti run`, the prompt): the
- * library changes no disposition by itself.
+ * signal.h - signals told to the loop thread. Only programs ask for it (`tutti run`, the prompt):
+ * the library changes no disposition by itself.
  *
  * Layer: io. Thread: the loop's.
  */
@@ -20,12 +20,14 @@ struct tutti__signals;
  * does not keep the loop from being quiet (tutti__loop_is_quiet).
  *
  * Memory:  returns owned (tutti__signals_free).
- * Returns: TUTTI_OK · TUTTI_ENOMEM · TUTTI_EINVAL (a signal that cannot be caught): none is watched.
+ * Returns: TUTTI_OK · TUTTI_ENOMEM · TUTTI_EINVAL (a signal that cannot be caught): none is
+ *          watched.
  */
 int tutti__signals_new(struct tutti__signals **out, struct tutti__loop *loop, const int *numbers,
                        size_t count, void (*fn)(void *user, int number), void *user);
 
-/* Stop watching: the default dispositions are back when this returns, unless other loops watch too. */
+/* Stop watching: the default dispositions are back when this returns, unless other loops watch
+ * too. */
 void tutti__signals_free(struct tutti__signals *signals);
 
 #endif

@@ -21,7 +21,7 @@ struct sleeper {
     struct tutti__post arm;
     struct tutti__post done;
     struct tutti__loop *loop;    /* [const] */
-    tutti_task *task;            /* [const] a reference: a cancelled task may be gone before its timer */
+    tutti_task *task;            /* [const] a reference: a cancelled one may be gone before */
     uint64_t deadline_ns;        /* [const] */
     bool has_armed;              /* [loop] */
     bool is_done;                /* [loop] */

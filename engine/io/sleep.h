@@ -14,8 +14,8 @@
 #include "tutti.h"
 
 /**
- * Make a task that is done `delay_ns` after this call, by the engine's clock; never early. Cancelled, it
- * settles at once, and its timer is taken out of the heap by a post.
+ * Make a task that is done `delay_ns` after this call, by the engine's clock; never early.
+ * Cancelled, it settles at once, and its timer is taken out of the heap by a post.
  *
  * Thread:  any. `loop` is the home that `sched` has adopted.
  * Memory:  `*out` is owned.

@@ -3,7 +3,8 @@
  * spawn.c - see spawn.h.
  *
  * Layer: io. Locks: none.
- * Invariant: on every way out of a function, each descriptor is either owned by the caller or closed.
+ * Invariant: on every way out of a function, each descriptor is either owned by the caller or
+ * closed.
  */
 #include "io/spawn.h"
 
@@ -45,7 +46,8 @@ static const char *search_path(const struct tutti__process_spec *spec)
     return path_default;
 }
 
-/* May the child execute `path`? A relative one is meant from its own folder. Returns 0 or an errno. */
+/* May the child execute `path`? A relative one is meant from its own folder. Returns 0 or an
+ * errno. */
 static int check_executable(const char *path, const char *cwd)
 {
     char from_here[PATH_MAX];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * timer.c - see timer.h. Children of place i are at 4i + 1 .. 4i + 4: half as deep as a binary heap,
- * and the four keys of a family lie in one cache line.
+ * timer.c - see timer.h. Children of place i are at 4i + 1 .. 4i + 4: half as deep as a binary
+ * heap, and the four keys of a family lie in one cache line.
  *
  * Layer: io. Locks: none (the loop thread's alone).
  * Invariant: heap[i] is not after any of its children, by (key_ns, order).

@@ -42,8 +42,8 @@ struct tutti__timers {
 void tutti__timers_deinit(struct tutti__timers *timers);
 
 /**
- * Arm `timer` (its `fn` is set) for `deadline_ns`, or move it there if it is armed; a moved one counts
- * as armed last.
+ * Arm `timer` (its `fn` is set) for `deadline_ns`, or move it there if it is armed; a moved one
+ * counts as armed last.
  *
  * Args:    deadline_ns - of the engine's clock; one in the past fires in the next round.
  * Memory:  `timer` is the heap's until it fires or is stopped.
@@ -59,8 +59,9 @@ void tutti__timers_stop(struct tutti__timers *timers, struct tutti__timer *timer
 uint64_t tutti__timers_next_ns(const struct tutti__timers *timers);
 
 /**
- * Fire what is due at `now_ns`, earliest first. A timer that is armed meanwhile does not fire before the
- * next call, whatever its deadline, so one that arms itself again cannot keep the others waiting.
+ * Fire what is due at `now_ns`, earliest first. A timer that is armed meanwhile does not fire
+ * before the next call, whatever its deadline, so one that arms itself again cannot keep the others
+ * waiting.
  *
  * Returns: whether anything fired.
  * Calls:   fn of each; it may arm and stop any timer and free its own.

@@ -3,8 +3,9 @@
  * idle_post.c - telling a home, rather than a sleeping thread, that the scheduler has become idle.
  *
  * Layer: sched. Locks: none.
- * Invariant: as in wait.c: who waits counts itself in idle_waiters, stores the post, then looks; who ends
- * the last task does so, then looks for waiters; all seq_cst. Whoever takes the post out sends or keeps it.
+ * Invariant: as in wait.c: who waits counts itself in idle_waiters, stores the post, then looks;
+ * who ends the last task does so, then looks for waiters; all seq_cst. Whoever takes the post out
+ * sends or keeps it.
  */
 #include "sched/core.h"
 

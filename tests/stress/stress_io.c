@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * stress_io.c - several threads sleep, cancel, post and settle while the loop runs; engines are freed in
- * the middle of it all; processes are started and cancelled from every side.
+ * stress_io.c - several threads sleep, cancel, post and settle while the loop runs; engines are
+ * freed in the middle of it all; processes are started and cancelled from every side.
  *
  * Each round is checked by counting: what was made has settled, exactly once, as what it should.
  */
@@ -52,7 +52,7 @@ static void settle_up(tutti_task *task)
     tutti_task_unref(task);
 }
 
-/* ---- sleeps against cancels -------------------------------------------------------------------- */
+/* ---- sleeps against cancels ------------------------------------------------------------------ */
 
 static void sleep_once(uint64_t *state)
 {
@@ -81,7 +81,7 @@ static void sleep_once(uint64_t *state)
     settle_up(task);
 }
 
-/* ---- promises settled by posts ------------------------------------------------------------------- */
+/* ---- promises settled by posts --------------------------------------------------------------- */
 
 static void settle_on_loop(void *user)
 {
@@ -111,7 +111,7 @@ static void post_once(uint64_t *state)
     settle_up(promise);
 }
 
-/* ---- processes ------------------------------------------------------------------------------------- */
+/* ---- processes ------------------------------------------------------------------------------- */
 
 static void process_once(uint64_t *state)
 {
@@ -142,7 +142,7 @@ static void process_once(uint64_t *state)
     }
 }
 
-/* ---- the rounds ---------------------------------------------------------------------------------------- */
+/* ---- the rounds ------------------------------------------------------------------------------ */
 
 static void *work(void *arg)
 {

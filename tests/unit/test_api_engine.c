@@ -78,7 +78,7 @@ static void test_null(void)
     EQ_INT(tutti_engine_free(e), TUTTI_OK, "none of this has hurt");
 }
 
-/* ---- refusals ---------------------------------------------------------------------------------- */
+/* ---- refusals -------------------------------------------------------------------------------- */
 
 static int free_in_task(tutti_task *self, void *arg, tutti_value *result)
 {
@@ -125,7 +125,7 @@ static void test_free_refused(uint32_t loop)
     EQ_INT(tutti_engine_free(e), TUTTI_OK, "the creator may");
 }
 
-/* ---- a thousand --------------------------------------------------------------------------------- */
+/* ---- a thousand ------------------------------------------------------------------------------ */
 
 static int nothing(tutti_task *self, void *arg, tutti_value *result)
 {
@@ -216,7 +216,7 @@ static void test_out_of_memory(void)
     EQ_UINT(count_entries("/proc/self/fd"), fds, "and no descriptor");
 }
 
-/* ---- natives, values ------------------------------------------------------------------------------- */
+/* ---- natives, values ------------------------------------------------------------------------- */
 
 static int native(tutti_task *self, void *user, const tutti_value *args, size_t argc,
                   tutti_value *result)
@@ -274,7 +274,8 @@ static void test_values(void)
     tutti_value_free(&v);
     tutti_value_free(&v);
     EQ_INT(dropped, 1, "an opaque value is dropped once");
-    EQ_STR(tutti_status_text(TUTTI_ENOLOOP), "no thread runs the loop of this engine", "a status text");
+    EQ_STR(tutti_status_text(TUTTI_ENOLOOP), "no thread runs the loop of this engine",
+           "a status text");
     EQ_STR(tutti_status_text(12345), "unknown status", "the text of no status");
 }
 

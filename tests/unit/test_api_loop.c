@@ -25,7 +25,7 @@ static uint64_t now_ns(void)
     return tutti__bridge_now_ns(engine);
 }
 
-/* ---- sleep ------------------------------------------------------------------------------------- */
+/* ---- sleep ----------------------------------------------------------------------------------- */
 
 static void test_sleep(void)
 {
@@ -140,7 +140,7 @@ static void test_sleep_from_elsewhere(void)
     OK(done, "another thread can sleep and wait");
 }
 
-/* ---- posts ----------------------------------------------------------------------------------------- */
+/* ---- posts ----------------------------------------------------------------------------------- */
 
 static int order[100];
 static int order_count;
@@ -170,14 +170,14 @@ static void test_post(void)
     OK(posts_on_loop, "on the loop thread");
 }
 
-/* ---- waits ------------------------------------------------------------------------------------------ */
+/* ---- waits ----------------------------------------------------------------------------------- */
 
 static void test_wait_deadline(void)
 {
     tutti_task *promise = NULL;
     REQUIRE(tutti_promise_new(engine, &promise) == TUTTI_OK, "a promise");
     uint64_t begin_ns = now_ns();
-    EQ_INT(tutti_task_wait(promise, 4 * TUTTI_NS_PER_MS), TUTTI_ETIMEDOUT, "a wait with a deadline");
+    EQ_INT(tutti_task_wait(promise, 4 * TUTTI_NS_PER_MS), TUTTI_ETIMEDOUT, "a wait ends");
     OK(now_ns() - begin_ns >= 4 * TUTTI_NS_PER_MS, "lasts until then");
     EQ_INT(tutti_task_wait(promise, 0), TUTTI_ETIMEDOUT, "a wait of nothing polls");
     uint64_t live = 0;
@@ -213,7 +213,7 @@ static void test_wait_for_foreign_promise(void)
         pthread_create(&thread, NULL, settle_later, promise);
         int rc = tutti_task_wait(promise, TUTTI_FOREVER);
         tutti_task_result(promise, &value);
-        OK(rc == TUTTI_OK && value->as.integer == 42, "a foreign thread settles what is waited for");
+        OK(rc == TUTTI_OK && value->as.integer == 42, "a foreign thread settles it");
         pthread_join(thread, NULL);
         tutti_task_unref(promise);
     }
@@ -310,7 +310,7 @@ static void test_no_loop(void)
     tutti_engine_free(engine);
 }
 
-/* ---- run ---------------------------------------------------------------------------------------------- */
+/* ---- run ------------------------------------------------------------------------------------- */
 
 static bool bare_timer_fired;
 
@@ -353,7 +353,7 @@ static void test_run(void)
     tutti_task_unref(sleep_task);
 }
 
-/* ---- the bridge ---------------------------------------------------------------------------------------- */
+/* ---- the bridge ------------------------------------------------------------------------------ */
 
 static struct tutti__watch watch;
 static _Atomic bool watch_came;

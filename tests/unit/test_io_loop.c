@@ -25,7 +25,7 @@ static bool is_set(void *user)
     return *(bool *)user;
 }
 
-/* ---- timers ----------------------------------------------------------------------------------- */
+/* ---- timers ---------------------------------------------------------------------------------- */
 
 struct alarm {
     struct tutti__timer timer; /* first */
@@ -69,7 +69,7 @@ static void test_idle_costs_nothing(void)
     EQ_INT(after.ru_nvcsw - before.ru_nvcsw <= 3, 1, "a sleep is one visit to the kernel");
 }
 
-/* ---- posts -------------------------------------------------------------------------------------- */
+/* ---- posts ----------------------------------------------------------------------------------- */
 
 enum { POSTS = 20000 };
 
@@ -98,7 +98,7 @@ static void *post_all(void *arg)
         numbered[i] = (struct numbered){ .post.fn = on_numbered, .number = i };
         tutti__home_post(tutti__loop_home(loop), &numbered[i].post);
         if (tap_random(&state) % 64 == 0) {
-            usleep((useconds_t)(tap_random(&state) % 100)); /* let the loop fall asleep now and then */
+            usleep((useconds_t)(tap_random(&state) % 100)); /* let the loop fall asleep */
         }
     }
     return NULL;
@@ -133,7 +133,7 @@ static void test_nested_run_is_refused(void)
     EQ_INT(nested_status, TUTTI_EDEADLK, "running the loop from inside a round is refused");
 }
 
-/* ---- the pump ------------------------------------------------------------------------------------ */
+/* ---- the pump -------------------------------------------------------------------------------- */
 
 static int pump_left;
 static bool pump_ran_out;
@@ -169,8 +169,8 @@ static bool pump_has_worked(void *user)
     return pump_ran_out;
 }
 
-/* A libuv timer that becomes due just as the loop is about to sleep must not leave what it made ready
- * behind: with nothing else to wake the loop, that would hang. */
+/* A libuv timer that becomes due just as the loop is about to sleep must not leave what it made
+ * ready behind: with nothing else to wake the loop, that would hang. */
 static void test_uv_timers_and_the_pump(void)
 {
     struct tutti__home *home = tutti__loop_home(loop);
@@ -191,7 +191,7 @@ static void test_uv_timers_and_the_pump(void)
     tutti__loop_run_until(loop, is_set, &timer_closed);
 }
 
-/* ---- being quiet, closing --------------------------------------------------------------------------- */
+/* ---- being quiet, closing -------------------------------------------------------------------- */
 
 static bool is_quiet(void *user)
 {

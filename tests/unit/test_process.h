@@ -79,7 +79,8 @@ run(const struct tutti__process_spec *spec, tutti_task **task, int *status)
     return result;
 }
 
-TAP__UNUSED static bool output_is(const struct tutti__process_result *r, int which, const char *want)
+TAP__UNUSED static bool output_is(const struct tutti__process_result *r, int which,
+                                  const char *want)
 {
     size_t length = strlen(want);
     bool same = r->out[which].length == length && memcmp(r->out[which].data, want, length) == 0;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* test_process_limits.c - running short of descriptors, processes, memory; a start of the test's own. */
+/* test_process_limits.c - running short of descriptors, processes, memory; a start of the test's
+ * own. */
 #include "test_process.h"
 
 #include <errno.h>
@@ -8,7 +9,7 @@
 #include "base/env.h"
 #include "io/spawn.h"
 
-/* ---- 500 at once with 64 descriptors --------------------------------------------------------------- */
+/* ---- 500 at once with 64 descriptors --------------------------------------------------------- */
 
 static void test_many(void)
 {
@@ -58,7 +59,7 @@ static void test_none_running(void)
     EQ_INT(refused, SOME, "with none running and no descriptor at all they fail with EMFILE");
 }
 
-/* ---- a start of our own ----------------------------------------------------------------------------- */
+/* ---- a start of our own ---------------------------------------------------------------------- */
 
 static _Atomic int started;  /* relaxed everywhere: only counted, and read after a wait */
 static _Atomic int failures; /* so many starts fail with EAGAIN before one goes through */
@@ -154,7 +155,7 @@ static void test_without_pidfd(void)
     no_pidfd = false;
 }
 
-/* ---- out of memory ------------------------------------------------------------------------------------ */
+/* ---- out of memory --------------------------------------------------------------------------- */
 
 static void test_out_of_memory(void)
 {

@@ -113,7 +113,7 @@ static void test_cancel_in_the_leak(void)
     uint64_t took_ns = 0;
     tutti_task *task = start_ready("sleep 61 & echo > $0; exit 0", 5 * TUTTI_NS_PER_S);
     const struct tutti__process_result *r = cancel_and_wait(task, &took_ns);
-    OK(group_ends(r->pid), "cancelled while a leaked stream is waited for: the holder is ended too");
+    OK(group_ends(r->pid), "cancelled while it leaks: who holds the stream is ended too");
     tutti_task_unref(task);
 }
 
@@ -124,7 +124,8 @@ static void test_timeout(void)
     spec.timeout_ns = 300 * TUTTI_NS_PER_MS;
     tutti_task *task = start(&spec);
     EQ_INT(finish(task, &r), TUTTI_ETIMEDOUT, "too slow fails with a status of its own");
-    OK(r->timed_out && r->signal == SIGTERM && output_is(r, 0, "begun\n"), "and what there was is kept");
+    OK(r->timed_out && r->signal == SIGTERM && output_is(r, 0, "begun\n"),
+       "and what there was is kept");
     OK(r->elapsed_ns >= 300 * TUTTI_NS_PER_MS, "not before its time");
     OK(group_ends(r->pid), "nothing is left");
     tutti_task_unref(task);
@@ -135,7 +136,8 @@ static void test_timeout(void)
     tutti_task_unref(task);
 }
 
-/* Cancel at every moment of a start: it must end as cancelled or as done, never hang, never leak. */
+/* Cancel at every moment of a start: it must end as cancelled or as done, never hang, never
+ * leak. */
 static void test_cancel_races(void)
 {
     uint64_t state = tap_seed();
