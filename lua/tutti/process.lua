@@ -1,0 +1,386 @@
+-- SPDX-License-Identifier: MIT
+--- Programs as tasks: tutti.exec and tutti.sh. What options mean; the C half is engine/lua/process.c.
+---@module "tutti.process"
+local core = require("tutti.core")
+local errors = require("tutti.errors")
+local options = require("tutti.options")
+
+local CAPTURE_BYTES = 1024 * 1024
+local GRACE_SECONDS = 5
+-- Of the end of stderr, as much as a message shows.
+local TAIL_LINES, TAIL_BYTES = 12, 2000
+
+-- Every usage error is raised at the line that called tutti.exec or tutti.sh: `level` below is how far
+-- that line is from the caller of the function that takes it, as for core.usage.
+
+local function refuse(what, level, message, ...)
+  core.usage(("%s: %s"):format(what, message:format(...)), level + 1)
+end
+
+-- ---- argv ----------------------------------------------------------------------------------
+
+local function check_text(what, name, value, level)
+  if type(value) ~= "string" then
+    refuse(what, level + 1, "%s must be a string, got %s", name, type(value))
+  end
+  if value:find("\0", 1, true) then
+    refuse(what, level + 1, "%s has a byte 0 in it, which ends a text for the operating system", name)
+  end
+end
+
+-- The words of the list as strings, as a fresh list.
+local function read_argv(what, given, level)
+  local argv, count = {}, 0
+  for key in pairs(given) do
+    count = count + (type(key) == "number" and 1 or 0)
+  end
+  if count ~= #given then
+    refuse(what, level + 1, "the words must be a list without holes (a nil, or a key that is no position, "
+      .. "is in it)")
+  end
+  for i, word in ipairs(given) do
+    if type(word) == "number" then
+      word = tostring(word)
+    end
+    check_text(what, "word " .. i, word, level + 1)
+    argv[i] = word
+  end
+  return argv
+end
+
+-- ---- env -----------------------------------------------------------------------------------
+
+local function check_change(what, name, value, level)
+  check_text(what, "a name in \"env\"", name, level + 1)
+  if name == "" or name:find("=", 1, true) then
+    refuse(what, level + 1, "\"%s\" in \"env\" cannot be the name of a variable", name)
+  end
+  if value ~= false and type(value) ~= "string" and type(value) ~= "number" then
+    refuse(what, level + 1, "variable \"%s\" in \"env\" must be a string or a number, or false to take it "
+      .. "away; got %s", name, type(value))
+  end
+  if value then
+    check_text(what, ("variable \"%s\" in \"env\""):format(name), tostring(value), level + 1)
+  end
+end
+
+-- The environment of this process with the changes, as a list of "K=V"; nil when there are none.
+local function read_env(what, changes, level)
+  if changes == nil then
+    return nil
+  end
+  for name, value in pairs(changes) do
+    check_change(what, name, value, level + 1)
+  end
+  local envp, names = {}, {}
+  for _, pair in ipairs(core.environ()) do
+    if changes[pair:match("^[^=]*")] == nil then
+      envp[#envp + 1] = pair
+    end
+  end
+  for name, value in pairs(changes) do
+    names[#names + 1] = value and name or nil
+  end
+  table.sort(names)
+  for _, name in ipairs(names) do
+    envp[#envp + 1] = name .. "=" .. tostring(changes[name])
+  end
+  return envp
+end
+
+-- ---- stdin ---------------------------------------------------------------------------------
+
+local STDIN = { file = "string", from = "task", inherit = "boolean" }
+
+local function read_stdin(what, value, spec, level)
+  if value == nil or type(value) == "string" then
+    spec.stdin_data = value
+    return
+  elseif core.is_task(value) then
+    refuse(what, level + 1, "stdin = TASK is written stdin = { from = TASK }")
+  elseif type(value) ~= "table" then
+    refuse(what, level + 1, "\"stdin\" must be a string, { file = PATH }, { from = TASK } or "
+      .. "{ inherit = true }, got %s", type(value))
+  end
+  options.check(what .. ", stdin", value, STDIN, level + 1)
+  local key, source = next(value)
+  if key == nil or next(value, key) ~= nil then
+    refuse(what, level + 1, "\"stdin\" takes exactly one of file, from and inherit")
+  elseif key == "file" then
+    check_text(what, "stdin.file", source, level + 1)
+    spec.stdin_path = source
+  elseif key == "inherit" and source == true then
+    spec.stdin_inherit = true
+  elseif key == "from" and core.is_task(source) then
+    spec.from = source
+  else
+    refuse(what, level + 1, "\"stdin\" must be { file = PATH }, { from = TASK } or { inherit = true }")
+  end
+end
+
+-- ---- stdout and stderr ---------------------------------------------------------------------
+
+local KINDS = { capture = true, inherit = true, null = true }
+local OUT = { file = true, append = true }
+
+-- Stop the process of `spec` because a function that takes its output raised `err`.
+local function fail(spec, err)
+  spec.failure = err
+  if spec.task then
+    core.exec_stop(spec.task)
+  end
+end
+
+local function add_traceback(message)
+  return { value = message, stack = debug.traceback(nil, 2) }
+end
+
+-- What a function that takes lines raised, as an error object that keeps where it rose.
+local function as_error(raised)
+  if errors.is(raised.value) then
+    return raised.value
+  end
+  local value = raised.value
+  return errors.new({ kind = "error", message = tostring(value), value = value, stack = raised.stack })
+end
+
+-- A function that takes pieces of the stream as they come, and nil at its end, and hands on lines.
+local function line_splitter(spec, take)
+  local rest = {}
+  local function hand_on(line)
+    if not spec.failure then
+      local ok, raised = xpcall(take, add_traceback, line)
+      if not ok then
+        fail(spec, as_error(raised))
+      end
+    end
+  end
+  return function(piece)
+    if not piece then
+      if #rest > 0 then
+        hand_on(table.concat(rest))
+      end
+      return
+    end
+    local from = 1
+    for at in piece:gmatch("()\n") do
+      rest[#rest + 1] = piece:sub(from, at - 1)
+      hand_on(table.concat(rest))
+      rest, from = {}, at + 1
+    end
+    if from <= #piece then
+      rest[#rest + 1] = piece:sub(from)
+    end
+  end
+end
+
+local function read_output(what, name, value, spec, level)
+  if value == nil then
+    value = "capture"
+  end
+  if type(value) == "function" then
+    spec[name], spec[name .. "_take"] = "stream", line_splitter(spec, value)
+  elseif type(value) == "table" then
+    options.check(what .. ", " .. name, value, OUT, level + 1)
+    check_text(what, name .. ".file", value.file, level + 1)
+    spec[name], spec[name .. "_path"] = value.append and "append" or "file", value.file
+  elseif KINDS[value] then
+    spec[name] = value
+  else
+    refuse(what, level + 1, "\"%s\" must be \"capture\", \"inherit\", \"null\", { file = PATH } or a "
+      .. "function of one line, got %s", name,
+      type(value) == "string" and ("\"%s\""):format(value) or type(value))
+  end
+end
+
+-- ---- the whole spec ------------------------------------------------------------------------
+
+local KNOWN = { cwd = true, env = true, stdin = true, stdout = true, stderr = true, timeout = true,
+  check = true, capture = true, grace = true, name = true, detach = true }
+
+-- A duration or a size, or nil.
+local function convert(what, given, name, read, level)
+  if given[name] == nil then
+    return nil
+  end
+  local ok, value = pcall(read, given[name], what .. ", " .. name)
+  if not ok then
+    core.usage(core.error_fields(value).message, level + 1) -- the same, at the script's line
+  end
+  return value
+end
+
+local function read_spec(what, given, argv, level)
+  options.check(what, given, KNOWN, level + 1)
+  options.check_type(what, given, "name", "string", level + 1)
+  options.check_type(what, given, "detach", "boolean", level + 1)
+  options.check_type(what, given, "check", "boolean", level + 1)
+  options.check_type(what, given, "env", "table", level + 1)
+  if given.cwd ~= nil then
+    check_text(what, "option \"cwd\"", given.cwd, level + 1)
+  end
+  local spec = { argv = argv, cwd = given.cwd, check = given.check ~= false }
+  spec.envp = read_env(what, given.env, level + 1)
+  spec.timeout = convert(what, given, "timeout", core.duration, level + 1)
+  spec.grace = convert(what, given, "grace", core.duration, level + 1) or GRACE_SECONDS
+  spec.capture = convert(what, given, "capture", core.size, level + 1) or CAPTURE_BYTES
+  read_stdin(what, given.stdin, spec, level + 1)
+  read_output(what, "stdout", given.stdout, spec, level + 1)
+  read_output(what, "stderr", given.stderr, spec, level + 1)
+  return spec
+end
+
+-- ---- starting ------------------------------------------------------------------------------
+
+local function start(spec, opts)
+  local task = core.exec(spec, opts)
+  spec.task = task
+  return task
+end
+
+-- What a task left, as the bytes for stdin.
+local function bytes_of(result, label)
+  if type(result) == "string" then
+    return result
+  end
+  if type(result) ~= "table" or type(result.stdout) ~= "string" then
+    error(errors.new({ kind = "usage", message = ("%s: stdin = { from = TASK } takes a string or the result "
+      .. "of tutti.exec, but that task returned %s"):format(label, type(result)) }), 0)
+  end
+  if result.truncated then
+    error(errors.new({ kind = "usage", message = ("%s: the output that should be its stdin was cut off "
+      .. "after %d bytes: raise \"capture\" of that process"):format(label, #result.stdout) }), 0)
+  end
+  return result.stdout
+end
+
+-- Beyond the body below: it has no place in the script.
+local BODY_LEVEL = 3
+
+-- `{ from = task }`: a task after that one, whose only child is the process.
+local function start_after(spec, opts)
+  local function body(result)
+    spec.stdin_data = bytes_of(result, spec.label)
+    local task = start(spec, { name = opts.name, level = BODY_LEVEL })
+    return task:await()
+  end
+  opts.after = { spec.from }
+  local task = core.start(opts, body)
+  return task
+end
+
+-- Frames from core.exec up to the script: `start` or `start_after`, `launch`, tutti.exec, that line.
+local START_LEVEL = 4
+
+local function launch(spec, given, name)
+  local opts = { name = given.name or name, detach = given.detach, level = START_LEVEL }
+  if spec.from then
+    local task = start_after(spec, opts)
+    return task
+  end
+  local task = start(spec, opts)
+  return task
+end
+
+--- Start a program: tutti.exec{ "cc", "-c", "a.c", cwd =, env =, stdin =, ... }; never through a shell.
+---@nodiscard
+local function exec(given)
+  local what = "tutti.exec"
+  if type(given) ~= "table" then
+    local hint = type(given) == "string" and (" (a line of shell is tutti.sh(%q))"):format(given) or ""
+    refuse(what, 2, "a table { PROGRAM, ARGUMENT, ... } was expected, got a %s%s", type(given), hint)
+  end
+  local argv = read_argv(what, given, 2)
+  if argv[1] == nil or argv[1] == "" then
+    refuse(what, 2, "the program to run is missing: tutti.exec{ \"PROGRAM\", \"ARGUMENT\", ... }")
+  end
+  local spec = read_spec(what, given, argv, 2)
+  spec.label = ("exec \"%s\""):format(argv[1])
+  local task = launch(spec, given, argv[1]:match("[^/]+$") or argv[1])
+  return task
+end
+
+--- Run a line of shell: tutti.sh("a | b > c"), or tutti.sh{ 'wc -l "$1"', path, cwd =, ... }: further
+--- words are $1, $2, ... and need no quoting.
+---@nodiscard
+local function sh(given)
+  local what = "tutti.sh"
+  if type(given) == "string" then
+    given = { given }
+  elseif type(given) ~= "table" then
+    refuse(what, 2, "a line of shell, or a table { LINE, ... }, was expected, got %s", type(given))
+  end
+  local words = read_argv(what, given, 2)
+  if words[1] == nil then
+    refuse(what, 2, "the line of shell to run is missing")
+  end
+  local argv = table.move(words, 2, #words, 5, { "/bin/sh", "-c", words[1], "sh" })
+  local spec = read_spec(what, given, argv, 2)
+  spec.label = ("sh \"%s\""):format(words[1])
+  local task = launch(spec, given, "sh: " .. words[1]:match("^[^\n]*"):sub(1, 40))
+  return task
+end
+
+-- ---- the end -------------------------------------------------------------------------------
+
+-- The last lines of what it wrote to stderr, for messages.
+local function last_lines(text)
+  text = text:sub(-TAIL_BYTES):gsub("\n+$", "")
+  local lines = {}
+  for line in (text .. "\n"):gmatch("(.-)\n") do
+    lines[#lines + 1] = line
+  end
+  return table.concat(lines, "\n", math.max(1, #lines - TAIL_LINES + 1))
+end
+
+local STEPS = {
+  program = "cannot be started",
+  cwd = "its folder \"%s\" (cwd) cannot be entered",
+  stdin = "its stdin cannot be opened",
+  stdout = "its stdout cannot be opened",
+  stderr = "its stderr cannot be opened",
+}
+
+local function why_not_started(spec, how)
+  local step = (STEPS[how.start_what] or STEPS.program):format(spec.cwd)
+  local program = spec.argv and spec.argv[1] or ""
+  local hint = ""
+  if how.start_what == "program" and program:find(" ", 1, true) then
+    hint = " (the program's name has a space in it: a whole line of shell is for tutti.sh)"
+  end
+  return ("%s: %s%s"):format(step, how.start_text, hint)
+end
+
+-- What went wrong: kind and message, or nil.
+local function judge(spec, result, how)
+  if how.timed_out then
+    return "timeout", spec.timeout and ("was stopped after its timeout of %g s"):format(spec.timeout)
+      or "was stopped after its timeout"
+  elseif spec.check == false then
+    return nil
+  elseif result.errno then
+    return "exit", why_not_started(spec, how)
+  elseif result.signal then
+    return "exit", "was ended by " .. result.signal
+  elseif (result.code or 0) ~= 0 then
+    return "exit", "ended with status " .. result.code
+  end
+  return nil
+end
+
+--- Called by the C half when a process has ended: nil if that is well, else an error object. `spec` is
+--- nil in a state that has the task from another one.
+core.helper("process_end", function(spec, result, how)
+  spec = spec or { label = ("process %s"):format(result.pid or "?") }
+  if spec.failure then
+    return spec.failure
+  end
+  local kind, message = judge(spec, result, how)
+  if not kind then
+    return nil
+  end
+  return errors.new({ kind = kind, message = spec.label .. " " .. message, result = result,
+    errno = result.errno, tail = last_lines(how.tail) })
+end)
+
+return { exports = { exec = exec, sh = sh } }
