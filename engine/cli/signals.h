@@ -15,7 +15,8 @@ void cli_signals_block(void);
 /**
  * Call fn(user, number, count) on the loop thread: count is 1 for the first of INT, TERM and HUP; 2, with
  * the number of the first, for the second or when 10 s have passed since the first. TSTP comes as itself.
- * A loop that does not answer the second within 1 s is left to itself: the process dies. Returns: TUTTI_OK or TUTTI_EAGAIN (no thread).
+ * A loop that does not answer the second within 1 s is left to itself: the process dies.
+ * Returns: TUTTI_OK or TUTTI_EAGAIN (no thread).
  */
 int cli_signals_start(tutti_engine *engine, void (*fn)(void *user, int number, int count), void *user);
 

@@ -86,15 +86,22 @@ void tutti__pool_push_env(lua_State *L, struct tutti__record *record)
     lua_pushnil(L);
 }
 
-static bool encode_values(lua_State *L, struct tutti__record *record, int first, int count,
-                          tutti_value *value, char *why, size_t why_bytes)
+/* Why something cannot cross. */
+struct refusal {
+    char text[512];
+};
+
+/* Encode the values from `first` to the top into *value. */
+static bool encode_values(lua_State *L, struct tutti__record *record, int first, tutti_value *value,
+                          struct refusal *why)
 {
     struct tutti__buffer *buffer = NULL;
+    int count = lua_gettop(L) - first + 1;
     tutti__pool_push_env(L, record);
     struct tutti__encode_opts opts = { .ops = &tutti__lua_value_ops, .label = "result",
                                        .library = "tutti" };
     opts.env_index = lua_istable(L, -1) ? lua_gettop(L) : 0;
-    int rc = tutti__value_encode(L, first, count, &opts, &buffer, why, why_bytes);
+    int rc = tutti__value_encode(L, first, count, &opts, &buffer, why->text, sizeof why->text);
     lua_pop(L, 1);
     if (rc != TUTTI__VALUE_OK)
         return false;
@@ -108,14 +115,14 @@ static bool encode_values(lua_State *L, struct tutti__record *record, int first,
 /* The error object is on top of the stack: encode it, without its values if they may not cross. */
 static void encode_error(lua_State *L, struct tutti__record *record, tutti_value *value)
 {
-    char why[256];
+    struct refusal why;
     int error = lua_gettop(L);
     for (int plain = 0; plain <= 1; plain++) {
         tutti__lua_helper(L, record->lua, "pack_error");
         lua_pushvalue(L, error);
         lua_pushboolean(L, plain);
         lua_call(L, 2, 1);
-        bool sent = encode_values(L, record, lua_gettop(L), 1, value, why, sizeof why);
+        bool sent = encode_values(L, record, lua_gettop(L), value, &why);
         lua_pop(L, 1);
         if (sent)
             break;
@@ -125,7 +132,7 @@ static void encode_error(lua_State *L, struct tutti__record *record, tutti_value
 
 static int encode_results(lua_State *L, struct tutti__record *record, int index, tutti_value *value)
 {
-    char why[512];
+    struct refusal why;
     int base = lua_gettop(L);
     int count = tutti__record_push_results(L, record, index, false);
     if (count == 1 && encode_plain(L, base + 1, value)) {
@@ -136,7 +143,7 @@ static int encode_results(lua_State *L, struct tutti__record *record, int index,
         lua_settop(L, base);
         return TUTTI_OK; /* nil is what no result reads as */
     }
-    bool sent = encode_values(L, record, base + 1, count, value, why, sizeof why);
+    bool sent = encode_values(L, record, base + 1, value, &why);
     lua_settop(L, base);
     if (sent)
         return TUTTI_OK;
@@ -144,7 +151,7 @@ static int encode_results(lua_State *L, struct tutti__record *record, int index,
     record->lua->current = record;
     tutti__error_push(L, record->lua, "transfer",
                       "the result of task \"%s\" cannot cross to another Lua state: %s",
-                      (tutti__record_push_name(L, record, index), lua_tostring(L, -1)), why);
+                      (tutti__record_push_name(L, record, index), lua_tostring(L, -1)), why.text);
     record->lua->current = current;
     encode_error(L, record, value);
     lua_settop(L, base);
@@ -344,20 +351,20 @@ static bool take_after(lua_State *L, struct job *job, int index, uint32_t count)
 /* Encode function and arguments (first .. top) or raise kind `transfer` at the caller's line. */
 static struct tutti__buffer *encode_call(lua_State *L, struct tutti__lua *lua, int first, int level)
 {
-    char why[512];
+    struct refusal why;
     struct tutti__buffer *buffer = NULL;
     int count = lua_gettop(L) - first + 1;
     tutti__pool_push_env(L, lua->current);
     struct tutti__encode_opts opts = { .ops = &tutti__lua_value_ops, .label = "argument",
                                        .function_count = 1, .library = "tutti" };
     opts.env_index = lua_istable(L, -1) ? lua_gettop(L) : 0;
-    int rc = tutti__value_encode(L, first, count, &opts, &buffer, why, sizeof why);
+    int rc = tutti__value_encode(L, first, count, &opts, &buffer, why.text, sizeof why.text);
     lua_pop(L, 1);
     if (rc == TUTTI__VALUE_OK)
         return buffer;
     luaL_where(L, level);
     tutti__error_push(L, lua, "transfer", "%scannot send this to another Lua state: %s",
-                      lua_tostring(L, -1), why);
+                      lua_tostring(L, -1), why.text);
     lua_error(L);
     return NULL;
 }

@@ -59,7 +59,8 @@ local function starter(what, on, level)
   if on == "pool" then
     return core.start_parallel
   elseif on ~= nil and on ~= "loop" then
-    core.usage(("%s: option \"on\" must be \"loop\" or \"pool\", got \"%s\""):format(what, tostring(on)), level + 1)
+    core.usage(("%s: option \"on\" must be \"loop\" or \"pool\", got \"%s\"")
+      :format(what, tostring(on)), level + 1)
   elseif on == "loop" and core.is_worker then
     core.usage(("%s: on = \"loop\" cannot be asked for inside a pool task: its functions live on this "
       .. "worker; leave \"on\" out, or let the script start it"):format(what), level + 1)
@@ -90,7 +91,8 @@ function tutti.native(given, ...)
   elseif type(given) == "table" then
     local checked = options.task("tutti.native", given, 2)
     if type((...)) ~= "string" then
-      core.usage(("tutti.native: the name of a registered function was expected, got %s"):format(type((...))), 2)
+      core.usage(("tutti.native: the name of a registered function was expected, got %s")
+        :format(type((...))), 2)
     end
     task = start_checked(core.start_native, checked, FROM_LUA, ...)
   else

@@ -17,7 +17,7 @@ local OTHER = [[
 ]]
 local OTHER_FILES = [[
   AUTHORS BUGS COPYING Changelog ChangeLog CHANGES Changes DESCRIPTION Entries FAQ INSTALL MAINTAINERS
-  MD5SUMS NAMESPACE NEWS README Readme Repository Root TODO readme
+  MD5SUMS NAMESPACE NEWS README Readme Repository Root todo readme
 ]]
 
 local PRIVATE = { [".bzr"] = true, [".cvs"] = true, [".git"] = true, [".hg"] = true, [".svn"] = true }

@@ -52,13 +52,15 @@ describe("tutti run", function()
   end)
 
   it("tells a failure that nobody awaited: status 1", function()
-    local code, _, err = run_script(HEAD .. 'tutti.spawn({ name = "gone" }, function() error("lost one") end)')
+    local source = HEAD .. 'tutti.spawn({ name = "gone" }, function() error("lost one") end)'
+    local code, _, err = run_script(source)
     assert.equal(1, code)
     assert.matches('task "gone" failed with nobody awaiting it: [^\n]*lost one', err)
   end)
 
   it("tells an awaited failure with the joined traceback: status 1", function()
-    local code, _, err = run_script(HEAD .. 'tutti.spawn({ name = "bad" }, function() error("x") end):await()')
+    local source = HEAD .. 'tutti.spawn({ name = "bad" }, function() error("x") end):await()'
+    local code, _, err = run_script(source)
     assert.equal(1, code)
     assert.matches("stack traceback:", err)
     assert.matches('started task "bad"', err)
@@ -86,7 +88,8 @@ describe("tutti run", function()
     local code, out = run_script(HEAD
       .. 'tutti.spawn({ detach = true }, function() tutti.sleep(0.02) print("joined") end)')
     assert.same({ 0, "joined\n" }, { code, out })
-    code = run_script(HEAD .. 'tutti.spawn({ detach = true }, function() tutti.sleep(0.01) error("late") end)')
+    code = run_script(HEAD
+      .. 'tutti.spawn({ detach = true }, function() tutti.sleep(0.01) error("late") end)')
     assert.equal(1, code)
   end)
 
@@ -102,7 +105,8 @@ describe("tutti run", function()
     local dir = os.tmpname()
     os.remove(dir)
     os.execute("mkdir " .. dir)
-    for name, text in pairs({ ["main.lua"] = 'print((require "beside"))', ["beside.lua"] = 'return "found"' }) do
+    local files = { ["main.lua"] = 'print((require "beside"))', ["beside.lua"] = 'return "found"' }
+    for name, text in pairs(files) do
       local file = assert(io.open(dir .. "/" .. name, "w"))
       file:write(text)
       file:close()
@@ -146,7 +150,8 @@ describe("stock lua5.4", function()
   end
 
   it("awaits outside any task by running the loop", function()
-    assert.same({ 0, "3\n", "" }, { stock(HEAD .. 'print(tutti.spawn(function() tutti.sleep(0.001) return 3 end):await())') })
+    local source = HEAD .. 'print(tutti.spawn(function() tutti.sleep(0.001) return 3 end):await())'
+    assert.same({ 0, "3\n", "" }, { stock(source) })
   end)
 
   it("runs until idle and raises what nobody owned as one group", function()

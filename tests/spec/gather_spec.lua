@@ -113,7 +113,8 @@ describe("race", function()
 
   it("refuses an empty list and unknown options", function()
     assert.matches("could never settle", tostring(select(2, pcall(tutti.race, {}))))
-    assert.matches('unknown option "cancle"', tostring(select(2, pcall(tutti.race, { after(0) }, { cancle = 1 }))))
+    local _, err = pcall(tutti.race, { after(0) }, { cancle = 1 })
+    assert.matches('unknown option "cancle"', err.message)
   end)
 end)
 
@@ -131,9 +132,10 @@ describe("completed", function()
 
   it("cancels the rest when the loop is left", function()
     local slow = after(10, 1)
-    for task in tutti.completed({ slow, after(0, 2) }) do
-      assert.equal(2, task:await())
-      break
+    for task in tutti.completed({ slow, after(0, 2), after(0, 3) }) do
+      if task:await() == 3 then
+        break
+      end
     end
     slow:pawait()
     assert.equal("cancelled", slow:state())

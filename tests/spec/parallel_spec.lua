@@ -24,7 +24,6 @@ describe("parallel", function()
 
   it("awaits and spawns on the worker", function()
     local got = tutti.parallel(function()
-      local tutti = require("tutti")
       local t = tutti.spawn(function() tutti.sleep(0.002) return 20 end)
       local u = tutti.parallel(function() return 22 end)
       return t:await() + u:await()
@@ -44,8 +43,8 @@ describe("parallel", function()
   it("comes after tasks of either side", function()
     local here = tutti.spawn(function() tutti.sleep(0.001) return { 1 } end)
     local there = tutti.parallel(function() return { 2 } end)
-    local sum = tutti.task({ function(a, b, c) return a[1] + b[1] + c end, after = { here, there }, on = "pool",
-      args = { 4 } })
+    local function add(a, b, c) return a[1] + b[1] + c end
+    local sum = tutti.task({ add, after = { here, there }, on = "pool", args = { 4 } })
     assert.equal(7, sum:await())
     assert.equal(8, tutti.task({ function(s) return s + 1 end, after = { sum } }):await())
   end)
@@ -72,8 +71,8 @@ describe("parallel", function()
 
   it("runs on skip with handles", function()
     local bad = tutti.parallel(function() error("x") end)
-    local task = tutti.task({ function(t) return t:state(), select(2, t:pawait()).message end, after = { bad },
-      run_on_skip = true, on = "pool" })
+    local function look(t) return t:state(), select(2, t:pawait()).message end
+    local task = tutti.task({ look, after = { bad }, run_on_skip = true, on = "pool" })
     local state, message = task:await()
     assert.equal("failed", state)
     assert.matches("x", message)
@@ -88,8 +87,8 @@ describe("parallel", function()
   end)
 
   it("has a global environment of its own", function()
-    assert.is_nil(tutti.parallel(function() LEAK = 1 return nil end):await())
-    local _, err = tutti.parallel(function() return LEAK end):pawait()
+    assert.is_nil(tutti.parallel(function() LEAK = 1 return nil end):await()) -- luacheck: ignore
+    local _, err = tutti.parallel(function() return LEAK end):pawait() -- luacheck: ignore
     assert.matches('global "LEAK" is not set in a pool task', err.message)
   end)
 

@@ -123,7 +123,8 @@ describe("options", function()
     local _, err = pcall(tutti.task, { print, after = list })
     assert.matches("tutti.all", tostring(err))
     list[100001] = nil
-    assert.equal(100000, tutti.task({ function(...) return select("#", ...) end, after = list }):await())
+    local function count(...) return select("#", ...) end
+    assert.equal(100000, tutti.task({ count, after = list }):await())
   end)
 end)
 
@@ -131,15 +132,17 @@ describe("after", function()
   local function value(v) return tutti.spawn(function() return v, "second" end) end
 
   it("hands over the first result of each, in order, then the arguments", function()
-    local got = table.pack(tutti.task({ function(...) return ... end, after = { value(1), value(nil), value(3) },
-      args = { "x", "y" } }):await())
+    local list = { value(1), value(nil), value(3) }
+    local task = tutti.task({ function(...) return ... end, after = list, args = { "x", "y" } })
+    local got = table.pack(task:await())
     assert.same({ n = 5, 1, nil, 3, "x", "y" }, got)
   end)
 
   it("takes duplicates and finished tasks", function()
     local one = value(1)
     one:await()
-    assert.equal(3, tutti.task({ function(a, b, c) return a + b + c end, after = { one, one, value(1) } }):await())
+    local function add(a, b, c) return a + b + c end
+    assert.equal(3, tutti.task({ add, after = { one, one, value(1) } }):await())
   end)
 
   it("grows while it runs", function()
