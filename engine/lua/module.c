@@ -11,12 +11,14 @@
 
 #include "lua/channel.h"
 #include "lua/door.h"
+#include "lua/fs.h"
 #include "lua/native.h"
 #include "lua/pool.h"
 #include "lua/process.h"
 #include "lua/proxy.h"
 #include "lua/sources.h"
 #include "lua/start.h"
+#include "lua/uv.h"
 #include "lua/worker.h"
 #include "tutti_lua.h"
 
@@ -344,7 +346,7 @@ int luaopen_tutti_core(lua_State *L)
         lua = open_alone(L);
     tutti__preload(L);
     tutti__shared_note_paths(L, lua);
-    lua_createtable(L, 0, 64);
+    lua_createtable(L, 0, 80);
     tutti__lua_functions(L, lua, core_functions);
     tutti__lua_functions(L, lua, root_functions);
     tutti__lua_functions(L, lua, tutti__start_functions);
@@ -354,6 +356,8 @@ int luaopen_tutti_core(lua_State *L)
     tutti__lua_functions(L, lua, tutti__channel_functions);
     tutti__lua_functions(L, lua, tutti__native_functions);
     tutti__lua_functions(L, lua, tutti__process_functions);
+    tutti__lua_functions(L, lua, tutti__fs_functions);
+    tutti__lua_functions(L, lua, tutti__uv_functions);
     luaL_getmetatable(L, "tutti.task");
     lua_setfield(L, -2, "task_methods");
     luaL_getmetatable(L, "tutti.remote");
