@@ -2,8 +2,7 @@
 /*
  * fs.c - see fs.h: the operations, what they take from Lua and what they give back.
  *
- * Options, iterators and globs are lua/tutti/fs.lua, which calls these (as tail calls, so that "the
- * caller's line" in messages is the script's).
+ * Options, iterators and globs are lua/tutti/fs.lua, which calls these.
  *
  * Layer: lua. Thread: the state's home.
  */

@@ -123,6 +123,13 @@ static int make_missing(const char *path)
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode) ? 0 : error;
 }
 
+/* The same for a folder above the one that is asked for: a file in its place is ENOTDIR there. */
+static int make_above(const char *path)
+{
+    int error = make_missing(path);
+    return error == EEXIST ? ENOTDIR : error;
+}
+
 int tutti__fs_work_mkdir(struct tutti__fs_call *call)
 {
     if (!call->flag)
@@ -132,7 +139,7 @@ int tutti__fs_work_mkdir(struct tutti__fs_call *call)
         if (!is_border)
             continue;
         *at = '\0'; /* the call's own copy */
-        int error = make_missing(call->path);
+        int error = make_above(call->path);
         *at = '/';
         if (error != 0)
             return error;

@@ -149,7 +149,7 @@ struct guard {
 
 struct ending {
     const uv_loop_t *loop;
-    int rounds_left; /* libuv calls a handle closed in the round after the one that closed it */
+    bool has_run; /* at least one round, which is what closes handles */
 };
 
 /* Requests still in the hands of libuv's threads would be written to after the state is gone. The
@@ -157,7 +157,9 @@ struct ending {
 static bool is_drained(void *user)
 {
     struct ending *ending = (struct ending *)user;
-    return ending->rounds_left-- <= 0 && ending->loop->active_reqs.count == 0;
+    bool has_run = ending->has_run;
+    ending->has_run = true;
+    return has_run && ending->loop->closing_handles == NULL && ending->loop->active_reqs.count == 0;
 }
 
 static bool is_luv_handle(lua_State *L, int index, int types)
@@ -206,7 +208,7 @@ static int guard_collect(lua_State *L)
     tutti__lua_end(lua); /* tasks first: their cleanup may still use luv */
     lua_pushcfunction(L, close_handles);
     (void)lua_pcall(L, 0, 0, 0);
-    struct ending ending = { (const uv_loop_t *)tutti__bridge_uv_loop(lua->engine), 2 };
+    struct ending ending = { (const uv_loop_t *)tutti__bridge_uv_loop(lua->engine), false };
     (void)tutti__bridge_run_until(lua->engine, is_drained, &ending);
     return 0;
 }

@@ -2,8 +2,7 @@
 --- Files and folders for tasks: each call suspends the task, not the loop.
 ---
 --- The operations are engine/lua/fs*.c; here are options, iterators and globs. Each returns its value
---- or raises kind "io" with `code` ("ENOENT") and `path`. C functions are called as tail calls, so that
---- "the caller's line" in their messages is the script's.
+--- or raises kind "io" with `code` ("ENOENT") and `path`.
 ---@module "tutti.fs"
 local core = require("tutti.core")
 local options = require("tutti.options")

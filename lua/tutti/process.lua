@@ -199,15 +199,8 @@ local KNOWN = { cwd = true, env = true, stdin = true, stdout = true, stderr = tr
   check = true, capture = true, grace = true, name = true, detach = true }
 
 -- A duration or a size, or nil.
-local function convert(what, given, name, read, level)
-  if given[name] == nil then
-    return nil
-  end
-  local ok, value = pcall(read, given[name], what .. ", " .. name)
-  if not ok then
-    core.usage(core.error_fields(value).message, level + 1) -- the same, at the script's line
-  end
-  return value
+local function convert(what, given, name, read)
+  return given[name] ~= nil and read(given[name], what .. ", " .. name) or nil
 end
 
 local function read_spec(what, given, argv, level)
@@ -221,9 +214,9 @@ local function read_spec(what, given, argv, level)
   end
   local spec = { argv = argv, cwd = given.cwd, check = given.check ~= false }
   spec.envp = read_env(what, given.env, level + 1)
-  spec.timeout = convert(what, given, "timeout", core.duration, level + 1)
-  spec.grace = convert(what, given, "grace", core.duration, level + 1) or GRACE_SECONDS
-  spec.capture = convert(what, given, "capture", core.size, level + 1) or CAPTURE_BYTES
+  spec.timeout = convert(what, given, "timeout", core.duration)
+  spec.grace = convert(what, given, "grace", core.duration) or GRACE_SECONDS
+  spec.capture = convert(what, given, "capture", core.size) or CAPTURE_BYTES
   read_stdin(what, given.stdin, spec, level + 1)
   read_output(what, "stdout", given.stdout, spec, level + 1)
   read_output(what, "stderr", given.stderr, spec, level + 1)
