@@ -41,6 +41,8 @@
 #define TUTTI_INJECTOR_EVERY 3u
 /* Remote frees that are handed over together. */
 #define TUTTI_REMOTE_BATCH 2u
+/* Tasks that a thread takes at once from those that the creator has submitted. */
+#define TUTTI_FEED_TAKE 2u
 /* How long a worker without work looks around before it sleeps. */
 #define TUTTI_SPIN_NS UINT64_C(0)
 /* An extra thread without work ends after this time. */
@@ -51,6 +53,7 @@
 #define TUTTI_DIRECT_RUN_MAX 64u
 #define TUTTI_INJECTOR_EVERY 61u
 #define TUTTI_REMOTE_BATCH 32u
+#define TUTTI_FEED_TAKE 32u
 #define TUTTI_SPIN_NS (20 * TUTTI_NS_PER_US)
 #define TUTTI_BLOCKING_IDLE_NS (5 * TUTTI_NS_PER_S)
 #endif

@@ -27,18 +27,44 @@ enum { NOTIFY_EVERY = 256 }; /* in a large fan-out others begin before all edges
 
 /* ---- ready -------------------------------------------------------------------------------- */
 
+/* Push where this thread's tasks go. Returns: false: it has no such place, or no memory. */
+static bool push_own(struct tutti__sched *sched, struct tutti__thread *thread, tutti_task *task)
+{
+    if (!tutti__thread_has_deque(thread)) {
+        return false;
+    }
+    /* A creator that runs no tasks at the moment only offers them to others. */
+    return thread->parks ? tutti__deque_push(&thread->deque, task)
+                         : tutti__feed_push(&sched->feed, task);
+}
+
 static void push_local(struct tutti__wave *wave, tutti_task *task)
 {
     struct tutti__sched *sched = wave->sched;
     if ((tutti__record_flags(task) & TUTTI_NO_HELP) != 0) {
         tutti__strict_push(&sched->strict, task);
-    } else if (!tutti__thread_has_deque(wave->thread) ||
-               !tutti__deque_push(&wave->thread->deque, task)) {
+    } else if (!push_own(sched, wave->thread, task)) {
         tutti__injector_push(&sched->injector, task); /* needs no memory */
     }
     if (++wave->pushed % NOTIFY_EVERY == 0) {
         tutti__idle_notify(&sched->idle);
     }
+}
+
+void tutti__push_ready(struct tutti__thread *thread, tutti_task *task)
+{
+    struct tutti__sched *sched = thread->sched;
+    uint32_t flags = tutti__record_flags(task);
+    if (TUTTI_UNLIKELY((flags & TUTTI_BLOCKING) != 0)) {
+        tutti__blocking_push(sched, task);
+        return;
+    }
+    if (TUTTI_UNLIKELY((flags & TUTTI_NO_HELP) != 0)) {
+        tutti__strict_push(&sched->strict, task);
+    } else if (!push_own(sched, thread, task)) {
+        tutti__injector_push(&sched->injector, task);
+    }
+    tutti__idle_notify(&sched->idle);
 }
 
 void tutti__wave_ready(struct tutti__wave *wave, tutti_task *task)

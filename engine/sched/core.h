@@ -17,6 +17,7 @@
 #include "base/futex.h"
 #include "base/thread.h"
 #include "sched/deque.h"
+#include "sched/feed.h"
 #include "sched/idle.h"
 #include "sched/lot.h"
 #include "sched/queue.h"
@@ -95,6 +96,7 @@ struct tutti__sched {
     uint32_t worker_count;               /* [const] */
     uint32_t spin_ns;                    /* [const] 0 on one CPU */
     struct tutti__thread *creator;       /* [const] */
+    struct tutti__feed feed;             /* [creator pushes] what it submits outside of tasks */
     TUTTI_ATOMIC(uint32_t) closed;       /* [any] 1: no submits, 2: workers end */
     TUTTI_ATOMIC(uint32_t) cancels;      /* [any] running tasks that were cancelled */
     TUTTI_ATOMIC(uint32_t) idle_waiters; /* [any] threads in wait_idle, and idle_post */
@@ -215,7 +217,10 @@ void tutti__wave_body_end(struct tutti__wave *wave, tutti_task *task, uint32_t c
 /* A suspended task or promise has its outcome: the same, but settled by tutti__wave_end. */
 void tutti__wave_suspended_end(struct tutti__wave *wave, tutti_task *task);
 
-/* Put a ready task where it will be run. */
+/* Put a ready task where it will be run, and wake somebody for it. Thread: with a context. */
+void tutti__push_ready(struct tutti__thread *thread, tutti_task *task);
+
+/* The same within a wave: the first one may be run next by this thread. */
 void tutti__wave_ready(struct tutti__wave *wave, tutti_task *task);
 
 /* Count `count` edges of `task` down; makes it ready, or drops it if it was settled early. */

@@ -9,7 +9,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 
-static struct tutti__ring *ring_new(uint64_t slots)
+struct tutti__ring *tutti__ring_new(uint64_t slots)
 {
     struct tutti__ring *ring =
         tutti__alloc(sizeof *ring + (size_t)slots * sizeof(TUTTI_ATOMIC(void *)));
@@ -20,9 +20,33 @@ static struct tutti__ring *ring_new(uint64_t slots)
     return ring;
 }
 
+void tutti__ring_free(struct tutti__ring *ring)
+{
+    while (ring != NULL) {
+        struct tutti__ring *older = ring->older;
+        tutti__free(ring);
+        ring = older;
+    }
+}
+
+struct tutti__ring *tutti__ring_grown(struct tutti__ring *old, int64_t top, int64_t bottom)
+{
+    TUTTI_ASSERT(bottom - top <= (int64_t)old->mask + 1);
+    struct tutti__ring *ring = tutti__ring_new((old->mask + 1) * 2);
+    if (ring == NULL) {
+        return NULL;
+    }
+    ring->older = old;
+    for (int64_t i = top; i < bottom; i++) {
+        void *item = TUTTI_LOAD(&old->slots[(uint64_t)i & old->mask], relaxed);
+        TUTTI_STORE(&ring->slots[(uint64_t)i & ring->mask], item, relaxed);
+    }
+    return ring;
+}
+
 bool tutti__deque_init(struct tutti__deque *deque)
 {
-    struct tutti__ring *ring = ring_new(TUTTI_DEQUE_FIRST);
+    struct tutti__ring *ring = tutti__ring_new(TUTTI_DEQUE_FIRST);
     if (ring == NULL) {
         return false;
     }
@@ -35,28 +59,16 @@ bool tutti__deque_init(struct tutti__deque *deque)
 
 void tutti__deque_deinit(struct tutti__deque *deque)
 {
-    struct tutti__ring *ring = TUTTI_LOAD(&deque->ring, relaxed);
-    while (ring != NULL) {
-        struct tutti__ring *older = ring->older;
-        tutti__free(ring);
-        ring = older;
-    }
+    tutti__ring_free(TUTTI_LOAD(&deque->ring, relaxed));
     TUTTI_STORE(&deque->ring, NULL, relaxed);
 }
 
 bool tutti__deque_grow(struct tutti__deque *deque)
 {
-    struct tutti__ring *old = TUTTI_LOAD(&deque->ring, relaxed);
-    int64_t bottom = TUTTI_LOAD(&deque->bottom, relaxed);
-    TUTTI_ASSERT(bottom - deque->top_seen <= (int64_t)old->mask + 1);
-    struct tutti__ring *ring = ring_new((old->mask + 1) * 2);
+    struct tutti__ring *ring = tutti__ring_grown(TUTTI_LOAD(&deque->ring, relaxed), deque->top_seen,
+                                                 TUTTI_LOAD(&deque->bottom, relaxed));
     if (ring == NULL) {
         return false;
-    }
-    ring->older = old;
-    for (int64_t i = deque->top_seen; i < bottom; i++) {
-        void *item = TUTTI_LOAD(&old->slots[(uint64_t)i & old->mask], relaxed);
-        TUTTI_STORE(&ring->slots[(uint64_t)i & ring->mask], item, relaxed);
     }
     /* release pairs with the acquire of ring in steal: the copied slots come with it. */
     TUTTI_STORE(&deque->ring, ring, release);

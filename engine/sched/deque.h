@@ -38,6 +38,12 @@ struct tutti__deque {
     TUTTI_ATOMIC(struct tutti__ring *) ring; /* [owner writes] */
 };
 
+/* A ring of `slots` (a power of two); with its older ones freed by tutti__ring_free. NULL: no memory. */
+struct tutti__ring *tutti__ring_new(uint64_t slots);
+void tutti__ring_free(struct tutti__ring *ring);
+/* One of twice the size with the items top..bottom-1; keeps `old`. NULL when out of memory. */
+struct tutti__ring *tutti__ring_grown(struct tutti__ring *old, int64_t top, int64_t bottom);
+
 /* Returns: false when out of memory. */
 bool tutti__deque_init(struct tutti__deque *deque);
 

@@ -23,7 +23,7 @@ void tutti__lot_add(struct tutti__lot *lot, struct tutti__waiter *waiter)
     tutti__mutex_unlock(&lot->mu);
 }
 
-static void unlist_locked(struct tutti__lot *lot, struct tutti__waiter *waiter)
+static void take_out_locked(struct tutti__lot *lot, struct tutti__waiter *waiter)
     TUTTI_REQUIRES(lot->mu)
 {
     if (waiter->prev != NULL) {
@@ -41,7 +41,7 @@ void tutti__lot_remove(struct tutti__lot *lot, struct tutti__waiter *waiter)
 {
     tutti__mutex_lock(&lot->mu);
     if (waiter->listed) {
-        unlist_locked(lot, waiter);
+        take_out_locked(lot, waiter);
     }
     tutti__mutex_unlock(&lot->mu);
 }
@@ -60,7 +60,7 @@ static int take_some(struct tutti__lot *lot, const void *key, TUTTI_ATOMIC(uint3
                 *more = true;
                 break;
             }
-            unlist_locked(lot, w);
+            take_out_locked(lot, w);
             /* Under the lock: afterwards the waiter, and its parker, may be gone. */
             if (tutti__parker_set(w->parker)) {
                 words[count++] = &w->parker->word;

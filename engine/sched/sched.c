@@ -38,6 +38,11 @@ static struct tutti__sched *alloc_sched(const struct tutti__sched_config *config
         tutti__free(sched);
         return NULL;
     }
+    if (!tutti__feed_init(&sched->feed)) {
+        tutti__free(sched->workers);
+        tutti__free(sched);
+        return NULL;
+    }
     sched->id = next_id();
     sched->env = config->env != NULL ? config->env : tutti__env_default();
     sched->user = config->user;
@@ -69,6 +74,7 @@ static void dealloc_sched(struct tutti__sched *sched)
     tutti__mutex_deinit(&sched->strict.mu);
     tutti__idle_deinit(&sched->idle);
     tutti__mutex_deinit(&sched->mu);
+    tutti__feed_deinit(&sched->feed);
     tutti__free(sched->workers);
     tutti__free(sched);
 }

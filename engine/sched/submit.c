@@ -224,14 +224,14 @@ static int submit_inside(struct tutti__thread *thread, const tutti_task_desc *de
     if (out != NULL) {
         *out = task; /* now: later the task may be gone */
     }
-    struct tutti__wave wave;
-    tutti__wave_begin(&wave, thread->sched, thread);
     if (count == 0) {
-        tutti__wave_ready(&wave, task);
-    } else {
-        struct attach a = { .task = task, .after = after, .count = count };
-        attach(&wave, &a);
+        tutti__push_ready(thread, task);
+        return TUTTI_OK;
     }
+    struct tutti__wave wave;
+    struct attach a = { .task = task, .after = after, .count = count };
+    tutti__wave_begin(&wave, thread->sched, thread);
+    attach(&wave, &a);
     tutti__wave_end(&wave, false);
     return TUTTI_OK;
 }

@@ -34,6 +34,24 @@ static tutti_task *take_injected(struct tutti__thread *thread)
     return task;
 }
 
+/* Take a share of what the creator offers into the own deque, and return the oldest. */
+static tutti_task *take_fed(struct tutti__thread *thread)
+{
+    struct tutti__sched *sched = thread->sched;
+    if (tutti__feed_is_empty(&sched->feed)) {
+        return NULL;
+    }
+    void *items[TUTTI_FEED_TAKE];
+    uint32_t count = tutti__feed_take(&sched->feed, items, TUTTI_FEED_TAKE, sched->worker_count + 1);
+    for (uint32_t i = count; i-- > 1;) { /* the newest first, so that the oldest is taken first */
+        __builtin_prefetch(items[i], 1);
+        if (!tutti__deque_push(&thread->deque, items[i])) {
+            tutti__injector_push(&sched->injector, items[i]);
+        }
+    }
+    return count != 0 ? items[0] : NULL;
+}
+
 static uint32_t choose(struct tutti__thread *thread, uint32_t count)
 {
     const struct tutti__env *env = thread->sched->env;
@@ -91,7 +109,7 @@ tutti_task *tutti__find(struct tutti__thread *thread)
         (task = take_strict(thread)) != NULL || (task = take_injected(thread)) != NULL) {
         return task;
     }
-    return steal(thread);
+    return (task = take_fed(thread)) != NULL ? task : steal(thread);
 }
 
 /* Is there anything that `thread` could take? After a fence, as far as pushes go that came before one. */
@@ -99,6 +117,7 @@ static bool any_work(struct tutti__thread *thread)
 {
     struct tutti__sched *sched = thread->sched;
     if (TUTTI_LOAD(&sched->injector.head, relaxed) != NULL ||
+        !tutti__feed_is_empty(&sched->feed) ||
         (thread->kind == TUTTI__THREAD_WORKER && !tutti__strict_is_empty(&sched->strict))) {
         return true;
     }
@@ -112,6 +131,16 @@ static bool any_work(struct tutti__thread *thread)
 
 /* ---- searching and sleeping --------------------------------------------------------------- */
 
+enum { LINGER_LOOKS = 8, RELAX_PAUSES = 64 };
+
+/* Some hundred nanoseconds. */
+static void relax(void)
+{
+    for (int i = 0; i < RELAX_PAUSES; i++) {
+        tutti__cpu_relax();
+    }
+}
+
 /* Counted as a searcher: look for up to spin_ns. Returns: as tutti__find. */
 static tutti_task *spin(struct tutti__thread *thread, const struct tutti__search *until)
 {
@@ -124,9 +153,7 @@ static tutti_task *spin(struct tutti__thread *thread, const struct tutti__search
     }
     uint64_t end_ns = sched->env->now_ns(sched->env->user) + sched->spin_ns;
     do {
-        for (int i = 0; i < 32; i++) {
-            tutti__cpu_relax();
-        }
+        relax();
         task = tutti__find(thread);
     } while (task == NULL && !until->is_over(thread, until->key) &&
              sched->env->now_ns(sched->env->user) < end_ns);
@@ -198,6 +225,20 @@ static bool worker_is_over(struct tutti__thread *thread, const void *unused)
            TUTTI_LOAD(&thread->sched->closed, relaxed) == 2;
 }
 
+/* Out of work, but perhaps only for a moment: look again a few times before that is made known. While
+ * a creator submits faster than this thread polls, each look finds a handful, and neither the counts
+ * of idle.h nor the line that the creator writes go back and forth for each task. */
+static tutti_task *linger(struct tutti__thread *thread)
+{
+    tutti_task *task = NULL;
+    int looks = thread->sched->spin_ns != 0 ? LINGER_LOOKS : 0;
+    for (; task == NULL && looks > 0; looks--) {
+        relax();
+        task = tutti__find(thread);
+    }
+    return task;
+}
+
 static void worker_loop(struct tutti__thread *thread)
 {
     static const struct tutti__search until = { worker_is_over, NULL, UINT64_MAX };
@@ -206,7 +247,7 @@ static void worker_loop(struct tutti__thread *thread)
         tutti__home_drain(home);
         bool more = home->pump != NULL && home->pump(home->pump_user);
         tutti_task *task = tutti__find(thread);
-        if (task == NULL && !more) {
+        if (task == NULL && !more && (task = linger(thread)) == NULL) {
             task = tutti__search(thread, &until);
         }
         if (task != NULL) {

@@ -82,7 +82,7 @@ static void refused(void)
     tutti__task_unref(task);
     tutti__task_unref(promise);
 
-    struct tutti__home home = { 0 };
+    struct tutti__home home = { .wake = NULL };
     EQ_INT(tutti__sched_adopt_loop(sched, &home), TUTTI_OK, "the creator becomes the loop thread");
     EQ_PTR(tutti__thread_home(tutti__thread_here(sched)), &home, "and is at home there");
     EQ_INT(tutti__sched_adopt_loop(sched, &home), TUTTI_EINVAL, "there is one loop thread");
