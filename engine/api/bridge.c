@@ -75,6 +75,16 @@ uint64_t tutti__bridge_now_ns(tutti_engine *e)
     return tutti__loop_now_ns(e->loop);
 }
 
+void tutti__bridge_fd_wait(tutti_engine *e, struct tutti__fd_wait *wait)
+{
+    tutti__fd_wait_start(e->loop, wait);
+}
+
+void tutti__bridge_fd_stop(struct tutti__fd_wait *wait)
+{
+    tutti__fd_wait_stop(wait);
+}
+
 int tutti__bridge_block(tutti_engine *e, struct tutti__block_job *job)
 {
     return tutti__blocking_submit(e->sched, job);

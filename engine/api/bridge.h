@@ -8,6 +8,7 @@
 #ifndef TUTTI_API_BRIDGE_H
 #define TUTTI_API_BRIDGE_H
 
+#include "io/fd_wait.h"
 #include "io/process.h"
 #include "io/timer.h"
 #include "sched/blocking.h"
@@ -84,6 +85,10 @@ void tutti__bridge_timer_stop(tutti_engine *e, struct tutti__timer *timer);
 
 /* The engine's clock (base/env.h), in ns. Thread: any. */
 uint64_t tutti__bridge_now_ns(tutti_engine *e);
+
+/* Wait for a descriptor without a thread: see io/fd_wait.h. Thread: that of wait->home. */
+void tutti__bridge_fd_wait(tutti_engine *e, struct tutti__fd_wait *wait);
+void tutti__bridge_fd_stop(struct tutti__fd_wait *wait);
 
 /* ---- blocking work and processes ---------------------------------------------------------- */
 
