@@ -50,13 +50,17 @@ struct tutti__record *tutti__wait_check(lua_State *L, struct tutti__lua *lua, co
     return record;
 }
 
-void tutti__block_on(lua_State *L, struct tutti__lua *lua, bool (*done)(void *user), void *user)
+bool tutti__block_on(struct tutti__lua *lua, bool (*done)(void *user), void *user)
 {
-    if (lua->closing)
-        tutti__usage(L, 1, "the Lua state is being closed: nothing can be awaited any more");
-    if (tutti__bridge_run_until(lua->engine, done, user) != TUTTI_OK)
-        tutti__usage(L, 1, "nothing can be awaited here: this is a callback of the loop itself (a raw "
-                           "luv callback, a finaliser); start a task with tutti.spawn instead");
+    return !lua->closing && tutti__bridge_run_until(lua->engine, done, user) == TUTTI_OK;
+}
+
+int tutti__block_refused(lua_State *L)
+{
+    if (tutti__lua_of(L)->closing)
+        return tutti__usage(L, 1, "the Lua state is being closed: nothing can be awaited any more");
+    return tutti__usage(L, 1, "nothing can be awaited here: this is a callback of the loop itself (a raw "
+                              "luv callback, a finaliser); start a task with tutti.spawn instead");
 }
 
 /* ---- await -------------------------------------------------------------------------------- */
@@ -143,12 +147,14 @@ static int await_record(lua_State *L, bool is_protected)
         tutti__proxy_arm(L, target, 1);
     if (me == NULL) {
         target->flags |= RECORD_OBSERVED; /* the caller of the loop is the one who waits */
-        tutti__block_on(L, lua, target_is_settled, target);
+        if (!tutti__block_on(lua, target_is_settled, target))
+            return tutti__block_refused(L);
         return results(L, target, is_protected);
     }
     for (struct tutti__record *at = me; at != NULL; at = at->parent) {
-        if (at == target)
-            refuse_cycle(L, me, target);
+        /* The body of a pool task may hold a handle on itself that came from elsewhere. */
+        if (at == target || (at->task != NULL && at->task == target->task))
+            refuse_cycle(L, me, at);
     }
     me->await.fire = await_fire;
     tutti__waiter_link(&me->await, target);
@@ -214,8 +220,10 @@ static int nap_outside(lua_State *L, struct tutti__lua *lua, uint64_t deadline_n
     nap.timer.fn = nap_over;
     if (tutti__bridge_timer_start(lua->engine, &nap.timer, deadline_ns) != TUTTI_OK)
         return luaL_error(L, "not enough memory for a timer");
-    tutti__block_on(L, lua, nap_is_over, &nap);
-    return 0;
+    if (tutti__block_on(lua, nap_is_over, &nap))
+        return 0;
+    tutti__bridge_timer_stop(lua->engine, &nap.timer); /* it lies in this frame */
+    return tutti__block_refused(L);
 }
 
 /* A worker has no timers of its own: it awaits the engine's task. */
@@ -275,9 +283,8 @@ static int l_checkpoint(lua_State *L)
     struct tutti__lua *lua = tutti__lua_of(L);
     struct tutti__record *me = tutti__wait_check(L, lua, "tutti.checkpoint");
     if (me == NULL) {
-        bool asked = !tutti__ready_is_empty(lua);
-        tutti__block_on(L, lua, one_round, &asked);
-        return 0;
+        bool asked = false; /* one round, which does not sleep */
+        return tutti__block_on(lua, one_round, &asked) ? 0 : tutti__block_refused(L);
     }
     tutti__ready_push(lua, me);
     return lua_yieldk(L, 0, 0, nap_continue);

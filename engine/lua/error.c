@@ -74,12 +74,23 @@ void tutti__error_get(lua_State *L, int index, const char *field)
     lua_remove(L, -2);
 }
 
+/* As luaL_where, but a frame of the Lua half stands for its caller: the message is about a line of
+ * the script. (A tail call of a C function leaves the calling frame in place.) */
+static void push_where(lua_State *L, int level)
+{
+    lua_Debug ar;
+    while (lua_getstack(L, level, &ar) && lua_getinfo(L, "S", &ar) &&
+           strncmp(ar.source, "@tutti/", strlen("@tutti/")) == 0)
+        level++;
+    luaL_where(L, level);
+}
+
 int tutti__usage(lua_State *L, int level, const char *format, ...)
 {
     va_list args;
     struct tutti__lua *lua = tutti__lua_find(L);
     new_object(L, "usage");
-    luaL_where(L, level);
+    push_where(L, level);
     va_start(args, format);
     lua_pushvfstring(L, format, args);
     va_end(args);

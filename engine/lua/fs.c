@@ -192,8 +192,10 @@ static int perform_with_data(lua_State *L, int op)
 {
     lua_settop(L, 2);
     if (!lua_isstring(L, 2))
-        return tutti__usage(L, 1, "%s: the bytes to write (a string) were expected as second argument, "
-                                  "got %s", ops[op].name, luaL_typename(L, 2));
+        return tutti__usage(L, 1,
+                            "%s: the bytes to write (a string) were expected as second argument, "
+                            "got %s",
+                            ops[op].name, luaL_typename(L, 2));
     struct tutti__fs_call *call = tutti__fs_new(L, &ops[op], 1);
     call->data = lua_tolstring(L, 2, &call->length);
     return tutti__fs_perform(L);
@@ -216,7 +218,7 @@ static int l_next(lua_State *L)
 {
     struct file *file = (struct file *)luaL_checkudata(L, 1, file_name);
     if (file->fd < 0)
-        return tutti__usage(L, 1, "fs.lines: the file has been closed, or another task is reading from it");
+        return tutti__usage(L, 1, "fs.lines: the file is closed, or another task reads from it");
     lua_settop(L, 2);
     struct tutti__fs_call *call = tutti__fs_new(L, &ops[OP_NEXT], 2);
     call->fd = file->fd; /* so that it cannot be closed under a read that goes on after a cancel */

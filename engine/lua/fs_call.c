@@ -7,10 +7,8 @@
 #include "lua/fs_call.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 /* ---- life --------------------------------------------------------------------------------- */
@@ -27,8 +25,6 @@ void tutti__fs_close_fd(struct tutti__fs_call *call)
 static void call_free(struct tutti__fs_call *call)
 {
     tutti__fs_close_fd(call);
-    if (call->stop_fd >= 0)
-        close(call->stop_fd);
     free((void *)call->names);
     free(call->out.data);
     free(call->data_copy);
@@ -36,17 +32,30 @@ static void call_free(struct tutti__fs_call *call)
     free(call);
 }
 
-/* The box lets go of its call; one that is under way is freed by its post. */
+/* The task is cancelled, or nobody is left to hear of the outcome: no more work than has begun. */
+static void ask_to_stop(struct tutti__fs_call *call)
+{
+    /* relaxed: see tutti__fs_is_stopped. Set once; home alone writes it. */
+    if (TUTTI_LOAD(&call->stop, relaxed) != 0)
+        return;
+    TUTTI_STORE(&call->stop, 1u, relaxed);
+    if (call->is_waiting)
+        tutti__bridge_fd_stop(&call->wait);
+}
+
+/* The box lets go of its call; one that is under way is freed at its end. */
 static void release(struct tutti__fs_call **box)
 {
     struct tutti__fs_call *call = *box;
     *box = NULL;
     if (call == NULL)
         return;
-    if (call->in_flight)
-        call->is_dropped = true;
-    else
+    if (!call->in_flight) {
         call_free(call);
+        return;
+    }
+    call->is_dropped = true;
+    ask_to_stop(call);
 }
 
 static int collect_box(lua_State *L)
@@ -74,7 +83,8 @@ static const char *check_path(lua_State *L, const struct tutti__fs_op *op, int i
     size_t length = 0;
     const char *path = lua_tolstring(L, index, &length);
     if (strlen(path) != length)
-        tutti__usage(L, 1, "%s: the path has a byte 0 in it, which no file name can have: \"%s\\0...\"",
+        tutti__usage(L, 1,
+                     "%s: the path has a byte 0 in it, which no file name can have: \"%s\\0...\"",
                      op->name, path);
     return path;
 }
@@ -95,7 +105,6 @@ struct tutti__fs_call *tutti__fs_new(lua_State *L, const struct tutti__fs_op *op
     call->op = op;
     call->path = copy;
     call->fd = -1;
-    call->stop_fd = -1;
     *box = call;
     return call;
 }
@@ -120,71 +129,28 @@ int tutti__fs_reserve(struct tutti__fs_bytes *out, size_t more)
     return 0;
 }
 
-/* ---- stopping ----------------------------------------------------------------------------- */
-
-/* Values of call->stop besides 0 (nobody has asked) and stop_fd + 1 (wake it by that). */
-enum { STOP_ASKED = -1 };
-
 bool tutti__fs_is_stopped(struct tutti__fs_call *call)
 {
-    /* A hint to leave early: nothing that follows depends on what the asker has written. */
-    return TUTTI_LOAD(&call->stop, relaxed) == STOP_ASKED;
+    /* relaxed: a hint to leave early; nothing that follows depends on what the asker wrote. */
+    return TUTTI_LOAD(&call->stop, relaxed) != 0;
 }
 
-/* Home asks, at most once. Partner: wait_ready, which offers its eventfd by the same word, so either
- * it sees the wish or we see the eventfd. The eventfd is closed at home too, never between. */
-static void ask_to_stop(struct tutti__fs_call *call)
-{
-    /* acq_rel: pairs with wait_ready's CAS, whose eventfd must be open before we write to it. */
-    int32_t old = TUTTI_EXCHANGE(&call->stop, STOP_ASKED, acq_rel);
-    if (old > 0)
-        (void)eventfd_write(old - 1, 1);
-}
+#define CALL_OF(ptr, member)                                                                       \
+    ((struct tutti__fs_call *)(void *)((char *)(ptr) - offsetof(struct tutti__fs_call, member)))
 
-static int offer_stop_fd(struct tutti__fs_call *call)
-{
-    int32_t expected = 0;
-    call->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (call->stop_fd < 0)
-        return errno;
-    /* acq_rel: see ask_to_stop. */
-    return TUTTI_CAS_STRONG(&call->stop, &expected, call->stop_fd + 1, acq_rel, relaxed) ? 0 : ECANCELED;
-}
+/* ---- under way ---------------------------------------------------------------------------- */
 
-/* Wait until call->fd is ready. Thread: extra. Returns: 0 · an errno; ECANCELED: asked to stop. */
-static int wait_ready(struct tutti__fs_call *call)
-{
-    int error = call->stop_fd >= 0 ? 0 : offer_stop_fd(call);
-    if (error != 0)
-        return error;
-    struct pollfd set[2] = { { .fd = call->fd, .events = call->events },
-                             { .fd = call->stop_fd, .events = POLLIN } };
-    while (poll(set, 2, -1) < 0) {
-        if (errno != EINTR)
-            return errno;
-    }
-    return set[1].revents != 0 ? ECANCELED : 0;
-}
-
-/* ---- on an extra thread -------------------------------------------------------------------- */
-
+/* On an extra thread. */
 static void run(struct tutti__block_job *job)
 {
     struct tutti__fs_call *call = (struct tutti__fs_call *)(void *)job;
-    int error = job->cancelled || tutti__fs_is_stopped(call) ? ECANCELED : call->op->work(call);
-    while (error == TUTTI__FS_WAIT) {
-        error = wait_ready(call);
-        if (error == 0)
-            error = call->op->work(call);
-    }
-    call->error = error;
+    bool is_late = job->cancelled || tutti__fs_is_stopped(call);
+    call->error = is_late ? ECANCELED : call->op->work(call);
 }
 
-/* At home again. */
-static void on_post(struct tutti__post *post)
+/* At home: it is over. */
+static void arrive(struct tutti__fs_call *call)
 {
-    struct tutti__fs_call *call =
-        (struct tutti__fs_call *)(void *)((char *)post - offsetof(struct tutti__fs_call, job.post));
     call->in_flight = false;
     if (call->is_dropped) {
         call_free(call);
@@ -193,6 +159,51 @@ static void on_post(struct tutti__post *post)
         call->record = NULL;
         tutti__wait_end(record);
     }
+}
+
+static void start_wait(struct tutti__fs_call *call);
+
+/* At home: work has been done. */
+static void on_worked(struct tutti__post *post)
+{
+    struct tutti__fs_call *call = CALL_OF(post, job.post);
+    if (call->error == TUTTI__FS_WAIT && tutti__fs_is_stopped(call))
+        call->error = ECANCELED;
+    if (call->error == TUTTI__FS_WAIT)
+        start_wait(call);
+    else
+        arrive(call);
+}
+
+/* Have `work` called. Returns a status; on an error nothing is under way. */
+static int start_work(struct tutti__fs_call *call)
+{
+    call->job.work = run;
+    call->job.post.fn = on_worked;
+    return tutti__bridge_block(call->engine, &call->job);
+}
+
+/* At home: the descriptor is ready, or the wait was stopped. */
+static void on_ready(struct tutti__post *post)
+{
+    struct tutti__fs_call *call = CALL_OF(post, wait.over);
+    call->is_waiting = false;
+    call->error = tutti__fs_is_stopped(call) ? ECANCELED : call->wait.error;
+    if (call->error == 0 && start_work(call) == TUTTI_OK)
+        return;
+    if (call->error == 0)
+        call->error = ECANCELED; /* the engine is being stopped */
+    arrive(call);
+}
+
+static void start_wait(struct tutti__fs_call *call)
+{
+    call->is_waiting = true;
+    call->wait.fd = call->fd;
+    call->wait.events = call->events;
+    call->wait.home = call->job.home;
+    call->wait.over.fn = on_ready;
+    tutti__bridge_fd_wait(call->engine, &call->wait);
 }
 
 /* ---- the task waits ------------------------------------------------------------------------ */
@@ -251,6 +262,7 @@ static bool at_once(void *user)
     return true;
 }
 
+/* Send the call on its way: to an extra thread, or to wait for its descriptor. */
 static void submit(lua_State *L, struct tutti__lua *lua, struct tutti__fs_call *call)
 {
     if (call->data != NULL && call->data_copy == NULL) {
@@ -261,15 +273,16 @@ static void submit(lua_State *L, struct tutti__lua *lua, struct tutti__fs_call *
         memcpy(call->data_copy, call->data, call->length);
         call->data = call->data_copy;
     }
-    call->job.work = run;
-    call->job.post.fn = on_post;
+    call->engine = lua->engine;
     call->job.home = lua->home;
-    call->in_flight = true;
-    int rc = tutti__bridge_block(lua->engine, &call->job);
-    if (rc != TUTTI_OK) {
-        call->in_flight = false;
+    int rc = TUTTI_OK;
+    if (call->error == TUTTI__FS_WAIT)
+        start_wait(call);
+    else
+        rc = start_work(call);
+    if (rc != TUTTI_OK)
         luaL_error(L, "%s: %s", call->op->name, tutti_status_text(rc));
-    }
+    call->in_flight = true; /* its post runs at this home, so not before we are back there */
 }
 
 int tutti__fs_perform(lua_State *L)
@@ -285,11 +298,11 @@ int tutti__fs_perform(lua_State *L)
             return finish(L, box);
     }
     struct tutti__record *me = tutti__wait_check(L, lua, call->op->name);
-    if (me == NULL)
-        tutti__block_on(L, lua, at_once, NULL); /* raises where the loop cannot run: nothing is done yet */
+    if (me == NULL && !tutti__block_on(lua, at_once, NULL))
+        return tutti__block_refused(L);
     submit(L, lua, call);
     if (me == NULL) {
-        tutti__block_on(L, lua, is_over, call);
+        (void)tutti__block_on(lua, is_over, call); /* it could run a moment ago */
         return finish(L, box);
     }
     call->record = me;

@@ -5,9 +5,11 @@
  *     loop state:   call --(extra thread: work)--> post --> the task goes on
  *     worker state: work runs at once, in the worker; only what would wait takes the way above
  *
- * `work` never waits: descriptors of FIFOs and devices are opened with O_NONBLOCK, and work that would
- * block returns TUTTI__FS_WAIT and is called again when the descriptor is ready. So a cancelled call is
- * left at once, and no FIFO can hold up the end of an engine.
+ * `work` never waits: descriptors of FIFOs and devices are opened with O_NONBLOCK, and work that
+ * would block returns TUTTI__FS_WAIT. Then the loop watches the descriptor, and work is called
+ * again when it is ready. So a FIFO costs no thread while it waits (a hundred readers would
+ * otherwise leave none for the programs that should write), a cancelled call is left at once, and
+ * no FIFO holds up the end of an engine.
  *
  * Layer: lua. Locks: none.
  * Invariant: between submit and post a call belongs to the extra thread but for the fields marked
@@ -45,12 +47,14 @@ struct tutti__fs_call {
     struct tutti__record *record; /* [home] who waits; NULL: nobody, or a caller outside any task */
     bool in_flight;               /* [home] submitted, its post has not run */
     bool is_dropped;              /* [home] nobody wants the outcome: its post frees it */
-    TUTTI_ATOMIC(int32_t) stop;   /* [home asks, extra thread answers] see tutti__fs_stop */
-    int stop_fd;                  /* an eventfd once it has waited, else -1; closed with the call */
+    bool is_waiting;              /* [home] in flight, and `wait` is armed */
+    TUTTI_ATOMIC(uint32_t) stop;  /* [home sets, extra thread reads] see tutti__fs_is_stopped */
+    tutti_engine *engine;         /* [const] once submitted */
+    struct tutti__fd_wait wait;   /* for what `work` may not wait for */
     int error;                    /* of `work`, once it is over */
 
     char *path;
-    const char *data; /* to write: on Lua's stack at first, a copy of the call's own once submitted */
+    const char *data; /* to write: on Lua's stack at first, data_copy once submitted */
     char *data_copy;
     size_t length;    /* of data */
     bool flag;        /* what it means depends on the operation: types, parents, recursive */
@@ -59,7 +63,7 @@ struct tutti__fs_call {
     short events;     /* with TUTTI__FS_WAIT */
     size_t done;      /* of data */
     struct tutti__fs_bytes out;
-    char **names;     /* list: sorted, each the letter of its type and the name; they point into out */
+    char **names;     /* list: sorted; each points into out: a letter (type), the name */
     size_t names_count;
     struct stat st;
 };

@@ -4,9 +4,9 @@
  *
  *     top (opened by path) -> d1 -> d2 ...     down by openat(name), up by openat("..")
  *
- * A tree may be deeper than there are descriptors, and somebody may put a link in the place of a folder
- * meanwhile. So at most two folders are open at a time, each step down refuses a link, and each step up
- * has to arrive at the very folder it came from (device and inode), or the call stops.
+ * A tree may be deeper than there are descriptors, and somebody may put a link in the place of a
+ * folder meanwhile. So at most two folders are open at a time, each step down refuses a link, and
+ * each step up has to arrive at the very folder it came from (device and inode), or the call stops.
  *
  * Layer: lua. Thread: any. Locks: none.
  */
@@ -111,7 +111,7 @@ static int remove_entry(struct tree *tree, const struct dirent *entry)
     return 0;
 }
 
-/* Remove what is in the deepest folder until there is a folder to go into: then *down is its name. */
+/* Remove what is in the deepest folder until there is one to go into: then its name is *down. */
 static int empty_folder(struct tree *tree, char **down)
 {
     int copy = openat(tree->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -2,10 +2,11 @@
 /*
  * fs_work.c - reading and writing files.
  *
- * A write of a regular file is a new file beside it that takes its place with rename, so whoever reads
- * sees the old bytes or the new ones, and a write that fails or is cancelled leaves the old file as it
- * was. There is no fsync: what a power cut leaves is up to the file system. What is not a regular file
- * (a FIFO, a device) is written in place; a FIFO that nobody reads is an error, ENXIO.
+ * A write of a regular file is a new file beside it that takes its place with rename, so whoever
+ * reads sees the old bytes or the new ones, and a write that fails or is cancelled leaves the old
+ * file as it was. There is no fsync: what a power cut leaves is up to the file system. What is not
+ * a regular file (a FIFO, a device) is written in place; a FIFO that nobody reads is an error,
+ * ENXIO.
  *
  * Layer: lua. Thread: any. Locks: none.
  */
@@ -64,8 +65,8 @@ static int read_piece(struct tutti__fs_call *call, size_t most, bool *is_end)
     return 0;
 }
 
-/* A FIFO that no writer has opened yet reads as if it were at its end, so ask poll before each read:
- * it waits for the first writer. True: the descriptor must be asked first. */
+/* A FIFO that no writer has opened yet reads as if it were at its end, so ask poll before each
+ * read: it waits for the first writer. True: the descriptor must be asked first. */
 static bool must_ask(struct tutti__fs_call *call)
 {
     if (!S_ISFIFO(call->st.st_mode))
@@ -122,8 +123,8 @@ int tutti__fs_work_next(struct tutti__fs_call *call)
 
 /* ---- writing ------------------------------------------------------------------------------ */
 
-/* Write without a SIGPIPE reaching the host: blocked in this thread meanwhile, and the one that this
- * write caused is taken away again. Returns as write. */
+/* Write without a SIGPIPE reaching the host: blocked in this thread meanwhile, and the one that
+ * this write caused is taken away again. Returns as write. */
 static ssize_t write_quietly(int fd, const char *data, size_t length)
 {
     static const struct timespec at_once = { 0, 0 };
@@ -186,7 +187,7 @@ int tutti__fs_work_append(struct tutti__fs_call *call)
 
 /* ---- writing anew ------------------------------------------------------------------------- */
 
-/* Links in /proc and /dev/fd name what a process has open, not a place where a file could be put. */
+/* Links in /proc and /dev/fd name what a process has open, not a place where a file can be put. */
 static bool is_magic(const char *path)
 {
     return strncmp(path, "/proc/", 6) == 0 || strncmp(path, "/dev/", 5) == 0;
@@ -199,8 +200,8 @@ static size_t folder_length(const char *path)
     return slash == NULL ? 0 : (size_t)(slash - path) + 1;
 }
 
-/* Where the links of call->path end, so that a write goes through a link instead of replacing it. The
- * file itself may be missing. Memory: *out is owned. Returns: 0 or an errno. */
+/* Where the links of call->path end, so that a write goes through a link instead of replacing it.
+ * The file itself may be missing. Memory: *out is owned. Returns: 0 or an errno. */
 static int follow_links(const char *path, char **out)
 {
     char target[PATH_MAX];

@@ -193,8 +193,8 @@ static void read_spec(lua_State *L, int table, struct tutti__process_spec *spec,
 /**
  * core.exec(spec, options) -> Task   [-2, +1, v]
  *
- * spec: argv, envp (list of "K=V" or nil), cwd, stdin_*, stdout, stderr, capture, timeout, grace, all
- * checked by the Lua half; it is kept for the messages. options: as for core.start.
+ * spec: argv, envp (list of "K=V" or nil), cwd, stdin_*, stdout, stderr, capture, timeout, grace,
+ * all checked by the Lua half; it is kept for the messages. options: as for core.start.
  */
 static int l_exec(lua_State *L)
 {
@@ -226,8 +226,8 @@ static int l_exec(lua_State *L)
     return 1;
 }
 
-/* Stop the process of a task whose output function failed; the task then fails with that error, which
- * the Lua half has put into the spec. core.exec_stop(task)   [-1, +0, v] */
+/* Stop the process of a task whose output function failed; the task then fails with that error,
+ * which the Lua half has put into the spec. core.exec_stop(task)   [-1, +0, v] */
 static int l_exec_stop(lua_State *L)
 {
     struct tutti__record *record = tutti__record_check(L, tutti__lua_of(L), 1);
@@ -315,8 +315,8 @@ static void push_how(lua_State *L, const struct tutti__process_result *result, i
     lua_setfield(L, -2, "tail");
 }
 
-/* Push the function of the Lua half that says what an end means. A state that has got the task's handle
- * from another one may not have loaded it yet. */
+/* Push the function of the Lua half that says what an end means. A state that has got the task's
+ * handle from another one may not have loaded it yet. */
 static void push_process_end(lua_State *L, struct tutti__lua *lua)
 {
     tutti__lua_helper(L, lua, "process_end");

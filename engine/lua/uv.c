@@ -2,23 +2,27 @@
 /*
  * uv.c - see uv.h.
  *
- * luv is not linked: the very file that `require "luv"` would load is opened first and told, before it
- * makes a loop of its own, which loop and which protected call to use.
+ * luv is not linked: the very file that `require "luv"` would load is opened first and told, before
+ * it makes a loop of its own, which loop and which protected call to use.
  *
- * luv's handles and requests are memory of the Lua state that libuv keeps pointers to, and luv frees a
- * handle that is closing before libuv has closed it. So nothing of luv may be left when finalisers
- * run. Lua runs them youngest first; a guard that is always younger than the youngest handle closes
- * them all and lets the loop finish (guard_collect).
+ * luv's handles and requests are memory of the Lua state that libuv keeps pointers to, and luv
+ * frees a handle that is closing before libuv has closed it. So nothing of luv may be left when
+ * finalisers run. Lua runs them youngest first; a guard that is always younger than the youngest
+ * handle closes them all and lets the loop finish (guard_collect).
  *
  * Layer: lua. Thread: the loop state's home. Locks: none.
- * Invariant: luv's callbacks run on lua->service, from within a round of the loop, with no current task.
+ * Invariant: luv's callbacks run on lua->service, from within a round of the loop, with no current
+ * task.
  */
 #include "lua/uv.h"
 
 #include <dlfcn.h>
 #include <string.h>
 
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wstrict-prototypes" /* luv 1.44 has a typedef without one */
 #include <luv/luv.h>
+#pragma GCC diagnostic pop
 
 /* ---- callbacks ----------------------------------------------------------------------------- */
 
@@ -35,8 +39,8 @@ static int give_owner(lua_State *L)
     return 0;
 }
 
-/* What luv calls instead of lua_pcall: the function and its arguments are on top of the stack. Returns
- * the number of results, or a negative status. */
+/* What luv calls instead of lua_pcall: the function and its arguments are on top of the stack.
+ * Returns the number of results, or a negative status. */
 static int call_back(lua_State *L, int nargs, int nresults, int flags)
 {
     struct tutti__lua *lua = tutti__lua_find(L);
@@ -84,7 +88,9 @@ static const char *push_luv_path(lua_State *L)
     lua_call(L, 2, 2);
     const char *path = lua_tostring(L, -2);
     if (path == NULL)
-        tutti__usage(L, FIRST_USE_LEVEL, "tutti.uv needs the Lua module \"luv\" (Debian: lua-luv):%s", lua_tostring(L, -1));
+        tutti__usage(L, FIRST_USE_LEVEL,
+                     "tutti.uv needs the Lua module \"luv\" (Debian: lua-luv):%s",
+                     lua_tostring(L, -1));
     return path;
 }
 
@@ -92,7 +98,8 @@ static void *find_symbol(lua_State *L, void *library, const char *name, const ch
 {
     void *symbol = dlsym(library, name);
     if (symbol == NULL)
-        tutti__usage(L, FIRST_USE_LEVEL, "tutti.uv: \"%s\" has no %s: luv 1.30 or later is needed", path, name);
+        tutti__usage(L, FIRST_USE_LEVEL, "tutti.uv: \"%s\" has no %s: luv 1.30 or later is needed",
+                     path, name);
     return symbol;
 }
 
@@ -123,12 +130,14 @@ static int l_uv_open(lua_State *L)
     uv_loop_t *loop = (uv_loop_t *)tutti__bridge_uv_loop(lua->engine);
     bool is_loaded = is_field_set(L, LUA_LOADED_TABLE, "luv");
     if (!is_loaded && is_field_set(L, LUA_PRELOAD_TABLE, "luv"))
-        return tutti__usage(L, FIRST_USE_LEVEL, "tutti.uv: this program has a luv of its own built in "
-                                  "(package.preload.luv), which cannot be given the engine's loop");
+        return tutti__usage(L, FIRST_USE_LEVEL,
+                            "tutti.uv: this program has a luv of its own built in "
+                            "(package.preload.luv), which cannot be given the engine's loop");
     load_luv(L, &luv);
     if (is_loaded && luv.loop(lua->service) != loop)
-        return tutti__usage(L, FIRST_USE_LEVEL, "tutti.uv: luv has been opened already, on a loop of its own: use "
-                                  "tutti.uv before anything does require \"luv\"");
+        return tutti__usage(L, FIRST_USE_LEVEL,
+                            "tutti.uv: luv has been opened already, on a loop of its own: use "
+                            "tutti.uv before anything does require \"luv\"");
     if (!is_loaded)
         luv.set_loop(lua->service, loop);
     luv.set_callback(lua->service, call_back);
@@ -172,7 +181,8 @@ static bool is_luv_handle(lua_State *L, int index, int types)
     return is;
 }
 
-/* The method `name` of the handle on top of the stack: whether it returned true; false if it raised. */
+/* The method `name` of the handle on top of the stack: whether it returned true; false if it
+ * raised. */
 static bool call_method(lua_State *L, const char *name)
 {
     lua_getfield(L, -1, name);
@@ -233,8 +243,8 @@ static int l_uv_guard(lua_State *L)
 
 /* ---- await --------------------------------------------------------------------------------- */
 
-/* One wait for one callback. The userdata is an upvalue of that callback, so a call that comes after
- * the task has gone on finds it and no more. */
+/* One wait for one callback. The userdata is an upvalue of that callback, so a call that comes
+ * after the task has gone on finds it and no more. */
 struct ticket {
     struct tutti__record *record; /* who waits, or NULL */
     bool is_called;
@@ -262,7 +272,8 @@ static int on_called(lua_State *L)
     return 0;
 }
 
-/* Raise kind `io` for a message of luv's, "ENOENT: no such file or directory: x", on top of the stack. */
+/* Raise kind `io` for a message of luv's, "ENOENT: no such file or directory: x", on top of the
+ * stack. */
 static int raise_io(lua_State *L)
 {
     const char *text = lua_tostring(L, -1);
@@ -275,8 +286,8 @@ static int raise_io(lua_State *L)
     return lua_error(L);
 }
 
-/* Stack: [1] ticket. luv calls back with an error (a string) or nil first; a callback without a place
- * for an error (of a timer, of spawn) is taken as it comes. */
+/* Stack: [1] ticket. luv calls back with an error (a string) or nil first; a callback without a
+ * place for an error (of a timer, of spawn) is taken as it comes. */
 static int push_outcome(lua_State *L)
 {
     lua_settop(L, 1);
@@ -299,8 +310,8 @@ static void withdraw(struct tutti__record *record)
     ((struct ticket *)record->op)->record = NULL;
 }
 
-/* Stack: [1] ticket, [2] what the function returned. The task is cancelled: a request that libuv has
- * not begun need not be done. Others cannot be called back; their callback finds nobody. */
+/* Stack: [1] ticket, [2] what the function returned. The task is cancelled: a request that libuv
+ * has not begun need not be done. Others cannot be called back; their callback finds nobody. */
 static void give_up(lua_State *L)
 {
     if (luaL_testudata(L, 2, "uv_req") == NULL && luaL_testudata(L, 2, "uv_fs") == NULL)
@@ -351,8 +362,8 @@ static int l_uv_await(lua_State *L)
         return tutti__usage(L, 1, "tutti.await: a task, or a luv function and its arguments, was "
                                   "expected, got %s", luaL_typename(L, 1));
     struct tutti__record *me = tutti__wait_check(L, lua, "tutti.await");
-    if (me == NULL)
-        tutti__block_on(L, lua, at_once, NULL); /* raises where the loop cannot run: nothing is done yet */
+    if (me == NULL && !tutti__block_on(lua, at_once, NULL))
+        return tutti__block_refused(L);
     struct ticket *ticket = push_ticket(L);
     lua_insert(L, 1); /* ticket, f, arguments */
     lua_pushvalue(L, 1);
@@ -364,7 +375,7 @@ static int l_uv_await(lua_State *L)
     }
     lua_settop(L, 2);
     if (!ticket->is_called && me == NULL)
-        tutti__block_on(L, lua, is_called, ticket);
+        (void)tutti__block_on(lua, is_called, ticket); /* it could run a moment ago */
     if (ticket->is_called)
         return push_outcome(L);
     ticket->record = me;
