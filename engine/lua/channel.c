@@ -296,10 +296,9 @@ static struct wait *wait_new(lua_State *L, struct tutti__lua *lua, struct tutti_
     return wait;
 }
 
-/* The task is cancelled. If somebody has served the wait already, its post is on the way. */
-static void withdraw(struct tutti__record *record, bool receives)
+/* Take the wait back. If somebody has served it already, its post is on the way and frees it. */
+static void wait_withdraw(struct wait *wait, bool receives)
 {
-    struct wait *wait = (struct wait *)record->op;
     struct tutti__channel *channel = wait->channel;
     pthread_mutex_lock(&channel->mu);
     bool linked = wait->state == WAIT_LINKED;
@@ -310,20 +309,20 @@ static void withdraw(struct tutti__record *record, bool receives)
         give_back(channel, wait->value);
     else if (!receives && wait->state != WAIT_SERVED)
         tutti__buffer_unref(wait->value);
+    wait->record = NULL;
+    wait->outside = false;
     if (linked)
         wait_free(wait);
-    else
-        wait->record = NULL;
 }
 
 static void withdraw_send(struct tutti__record *record)
 {
-    withdraw(record, false);
+    wait_withdraw((struct wait *)record->op, false);
 }
 
 static void withdraw_recv(struct tutti__record *record)
 {
-    withdraw(record, true);
+    wait_withdraw((struct wait *)record->op, true);
 }
 
 static bool has_arrived(void *user)
@@ -441,8 +440,10 @@ static int l_send(lua_State *L)
     if (outcome == BLOCKED && me != NULL)
         return tutti__wait(L, withdraw_send, wait, 0, send_continue);
     if (outcome == BLOCKED) {
-        tutti__block_on(L, lua, has_arrived, wait);
-        return sent(L, wait);
+        if (tutti__block_on(lua, has_arrived, wait))
+            return sent(L, wait);
+        wait_withdraw(wait, false);
+        return tutti__block_refused(L);
     }
     wait_free(wait);
     if (outcome == DONE)
@@ -517,8 +518,10 @@ static int l_recv(lua_State *L)
     if (outcome == BLOCKED && me != NULL)
         return tutti__wait(L, withdraw_recv, wait, 0, recv_continue);
     if (outcome == BLOCKED) {
-        tutti__block_on(L, lua, has_arrived, wait);
-        return received(L, wait);
+        if (tutti__block_on(lua, has_arrived, wait))
+            return received(L, wait);
+        wait_withdraw(wait, true);
+        return tutti__block_refused(L);
     }
     wait_free(wait);
     return outcome == CLOSED ? push_closed(L) : push_received(L, value);

@@ -8,6 +8,7 @@
 
 #include "lua/door.h"
 #include "lua/pool.h"
+#include "lua/worker.h"
 
 /* How long a state that is closed waits for what it has cancelled. */
 static const uint64_t grace_ns = UINT64_C(10000000000);
@@ -103,6 +104,9 @@ void tutti__lua_end(struct tutti__lua *lua)
     if (lua->root != NULL)
         wait_for_rest(lua);
     forget_records(lua);
+    lua->has_ended = true;
+    if (!lua->is_worker)
+        tutti__shared_forget(lua);
     if (lua->home != NULL) {
         lua->home->pump = NULL;
         lua->home->pump_user = NULL;
@@ -113,9 +117,10 @@ int tutti__lua_close(lua_State *L)
 {
     struct tutti__lua *lua = (struct tutti__lua *)lua_touserdata(L, 1);
     tutti__lua_end(lua);
-    if (lua->own_engine && lua->engine != NULL)
-        (void)tutti_engine_free(lua->engine);
-    lua->engine = NULL;
+    /* os.exit(code, true) inside a task closes the state under the running loop: the process is about to
+     * end, and so does what is still in use. */
+    if (lua->own_engine && tutti_engine_free(lua->engine) != TUTTI_OK)
+        return 0;
     free((void *)lua->slots);
     free(lua->slots_free);
     lua->slots = NULL;

@@ -55,6 +55,14 @@ static bool parse(const char *text, const struct unit *units, double *total)
     return true;
 }
 
+/* How a wrong value is shown: a string in quotes, a number as it is, of others the type. */
+static const char *push_shown(lua_State *L, int index)
+{
+    if (lua_type(L, index) == LUA_TSTRING)
+        return lua_pushfstring(L, "\"%s\"", lua_tostring(L, index));
+    return lua_isnumber(L, index) ? luaL_tolstring(L, index, NULL) : luaL_typename(L, index);
+}
+
 uint64_t tutti__duration_ns(double seconds)
 {
     double ns = ceil(seconds * 1e9);
@@ -69,12 +77,10 @@ uint64_t tutti__duration_check(lua_State *L, int index, const char *what)
     else if (lua_type(L, index) == LUA_TSTRING && !parse(lua_tostring(L, index), time_units, &seconds))
         seconds = -1;
     if (!(seconds >= 0)) {
-        const char *shown = luaL_tolstring(L, index, NULL);
         tutti__usage(L, 1,
                      "%s: a duration was expected (seconds >= 0, or a string such as \"250ms\" or "
-                     "\"1m30s\"), got %s%s%s",
-                     what, lua_type(L, index) == LUA_TSTRING ? "\"" : "", shown,
-                     lua_type(L, index) == LUA_TSTRING ? "\"" : "");
+                     "\"1m30s\"), got %s",
+                     what, push_shown(L, index));
     }
     return tutti__duration_ns(seconds);
 }
@@ -88,7 +94,7 @@ uint64_t tutti__size_check(lua_State *L, int index, const char *what)
         bytes = -1;
     if (!(bytes >= 0)) {
         tutti__usage(L, 1, "%s: a size was expected (bytes >= 0, or a string such as \"64KiB\"), got %s",
-                     what, luaL_tolstring(L, index, NULL));
+                     what, push_shown(L, index));
     }
     return bytes >= 1.8e19 ? UINT64_MAX : (uint64_t)bytes;
 }

@@ -208,7 +208,8 @@ static uint32_t copy_list(lua_State *L, struct tutti__lua *lua, const char *name
     lua_createtable(L, (int)count, 0);
     for (lua_Integer i = 1; i <= count; i++) {
         lua_rawgeti(L, 1, i);
-        if (tutti__record_test(L, lua, -1) == NULL)
+        struct tutti__record *member = tutti__record_test(L, lua, -1);
+        if (member == NULL || (member->flags & RECORD_COLLECTED) != 0)
             tutti__usage(L, 1, "tutti.%s: element %d of the list is a %s, not a task", name, (int)i,
                          luaL_typename(L, -1));
         lua_rawseti(L, -2, i);
@@ -339,7 +340,8 @@ static int next_completed(lua_State *L, struct tutti__record *gather)
     }
     struct tutti__record *me = tutti__wait_check(L, gather->lua, "tutti.completed");
     if (me == NULL) {
-        tutti__block_on(L, gather->lua, has_next, gather);
+        if (!tutti__block_on(gather->lua, has_next, gather))
+            return tutti__block_refused(L);
         return next_completed(L, gather);
     }
     me->await.fire = taker_fire;

@@ -236,8 +236,8 @@ static int l_run(lua_State *L)
     if (lua->current != NULL)
         return tutti__usage(L, 1, "tutti.run() is for programs outside any task: a task ends its "
                                   "children by itself, or awaits them");
-    if (!root_is_idle(lua))
-        tutti__block_on(L, lua, root_is_idle, lua);
+    if (!root_is_idle(lua) && !tutti__block_on(lua, root_is_idle, lua))
+        return tutti__block_refused(L);
     return 0;
 }
 

@@ -15,6 +15,7 @@
 
 #include "lua/door.h"
 #include "lua/process.h"
+#include "lua/worker.h"
 
 /* The edge into the engine. Apart from the record, since it may outlive it: a state can be closed while
  * the post is on its way. */
@@ -38,6 +39,8 @@ void tutti__proxy_bind(lua_State *L, struct tutti__record *record, int index, tu
     lua_pushvalue(L, index);
     lua_rawsetp(L, -2, task);
     lua_pop(L, 1);
+    if ((record->flags & RECORD_ADOPTED) != 0)
+        tutti__shared_give_to_root(L, record, index);
 }
 
 struct tutti__record *tutti__proxy_push(lua_State *L, struct tutti__lua *lua, tutti_task *task)
@@ -202,17 +205,32 @@ static void push_failure(lua_State *L, struct tutti__record *record, int status,
     lua_settop(L, base + 1);
 }
 
+static int status_of(tutti_task *task, const tutti_value **value)
+{
+    static const tutti_value nothing = { .kind = TUTTI_NIL };
+    int status = tutti_task_result(task, value);
+    if (*value == NULL)
+        *value = &nothing;
+    return status;
+}
+
 static void settle_skipped(lua_State *L, struct tutti__record *record)
 {
     struct tutti__lua *lua = record->lua;
     tutti_task *cause = tutti_task_cause(record->task);
+    const tutti_value *value = NULL;
     int base = lua_gettop(L);
     if (cause != NULL && cause != record->task) {
         struct tutti__record *root = tutti__proxy_push(L, lua, cause);
         tutti__record_hold(L, root, -1);
         if (!tutti__record_is_settled(root))
             tutti__proxy_settle(L, root);
-        tutti__record_push_error(L, base + 1);
+        if (root->state == TUTTI_TASK_DONE) { /* done here, but its result could not cross */
+            int status = status_of(cause, &value);
+            push_failure(L, root, status, value);
+        } else {
+            tutti__record_push_error(L, base + 1);
+        }
         tutti__record_release(L, root);
     } else {
         tutti__error_push(L, lua, "cancelled", "cancelled");
@@ -285,6 +303,7 @@ int tutti__proxy_collect(lua_State *L)
         tutti__lua_end(record->lua); /* only the end of the state collects what is pending */
     tutti_task *task = record->task;
     record->task = NULL;
+    record->flags |= RECORD_COLLECTED;
     if (task != NULL)
         tutti_task_unref(task);
     return 0;

@@ -126,6 +126,8 @@ struct tutti__record *tutti__record_check(lua_State *L, struct tutti__lua *lua, 
         tutti__usage(L, 1, "a task was expected as argument %d, got %s%s", index,
                      luaL_typename(L, index),
                      index == 1 ? " (methods are called with a colon: task:await())" : "");
+    else if ((record->flags & RECORD_COLLECTED) != 0)
+        tutti__usage(L, 1, "this handle has been collected already: a finaliser cannot use it");
     return record;
 }
 

@@ -137,10 +137,12 @@ static void collect_results(lua_State *L, struct tutti__record *record, lua_Stat
 static void ended(lua_State *L, struct tutti__record *record, lua_State *co, int count)
 {
     bool failed = (record->flags & RECORD_RAISED) != 0;
-    if (failed)
+    if (failed) {
         lua_xmove(co, L, 1);
-    else
+        tutti__error_wrap(L, record->lua, record); /* no handler runs when memory is out */
+    } else {
         collect_results(L, record, co, count);
+    }
     lua_insert(L, -2);
     give_coroutine(L, record->lua, co);
     tutti__record_body_ended(L, record, failed);

@@ -67,7 +67,8 @@ static void tell_parent(lua_State *L, struct tutti__record *record, int index)
     if (parent == NULL)
         return;
     leave_parent(record);
-    if (record->state == TUTTI_TASK_FAILED && (record->flags & RECORD_OBSERVED) == 0) {
+    if (record->state == TUTTI_TASK_FAILED
+        && (record->flags & (RECORD_OBSERVED | RECORD_ADOPTED)) == 0) {
         report(L, record, index);
         leave_failure(L, parent, index);
     }
@@ -158,13 +159,31 @@ static void push_failures(lua_State *L, struct tutti__lua *lua, int index)
     }
 }
 
+/* Push the first error of the list that is no group itself: groups in groups are named by what began. */
+static void push_first_leaf(lua_State *L, int errors)
+{
+    lua_rawgeti(L, errors, 1);
+    for (;;) {
+        tutti__error_get(L, -1, "errors");
+        bool is_leaf = !lua_istable(L, -1);
+        if (!is_leaf)
+            lua_rawgeti(L, -1, 1);
+        if (is_leaf || !tutti__error_is(L, -1)) {
+            lua_pop(L, is_leaf ? 1 : 2);
+            return;
+        }
+        lua_replace(L, -3);
+        lua_pop(L, 1);
+    }
+}
+
 /* The list of errors is on top: replace it by one error of kind `group`. */
 static void make_group(lua_State *L, struct tutti__record *record)
 {
     struct tutti__lua *lua = record->lua;
     struct tutti__record *current = lua->current;
     int errors = lua_gettop(L);
-    lua_rawgeti(L, errors, 1);
+    push_first_leaf(L, errors);
     tutti__error_get(L, -1, "message");
     int count = (int)lua_rawlen(L, errors);
     lua->current = record;
@@ -212,6 +231,11 @@ static void settle_outcome(lua_State *L, struct tutti__record *record, int index
     if (cancelled && (!failed || is_own_cancellation(L, index, outcome))) {
         lua_pop(L, 1);
         tutti__record_get_extra(L, index, EXTRA_CANCEL);
+        push_failures(L, record->lua, index);
+        if (lua_isnil(L, -1))
+            lua_pop(L, 1);
+        else
+            tutti__error_set(L, -2, "errors");
         tutti__record_settle(L, record, TUTTI_TASK_CANCELLED);
         return;
     }

@@ -11,7 +11,23 @@
 
 #include <string.h>
 
+#include "lua/pool.h"
+#include "lua/worker.h"
+
 /* ---- owner and place ---------------------------------------------------------------------- */
+
+/* A task that a pool task detaches belongs to the engine's root, which lives in the loop state; its
+ * functions go on being sent from the environment of the pool task. */
+static void detach_on_worker(lua_State *L, struct tutti__record *record, int index)
+{
+    struct tutti__lua *lua = record->lua;
+    tutti__pool_push_env(L, lua->current);
+    if (lua_istable(L, -1))
+        tutti__record_set_extra(L, index, EXTRA_ENV);
+    else
+        lua_pop(L, 1);
+    record->flags |= RECORD_ADOPTED;
+}
 
 void tutti__start_own(lua_State *L, struct tutti__record *record, int index, bool detach)
 {
@@ -19,6 +35,8 @@ void tutti__start_own(lua_State *L, struct tutti__record *record, int index, boo
     struct tutti__record *parent = detach || lua->current == NULL ? lua->root : lua->current;
     tutti__record_hold(L, record, index);
     tutti__record_adopt(parent, record);
+    if (detach && lua->is_worker)
+        detach_on_worker(L, record, lua_absindex(L, index));
     if ((record->flags & RECORD_QUIET) == 0)
         lua->made++;
 }
@@ -222,6 +240,8 @@ static int l_start(lua_State *L)
     lua_setiuservalue(L, 1, UV_BODY);
     tutti__start_arguments(L, record, 1, 4);
     tutti__start_own(L, record, 1, detach);
+    if ((record->flags & RECORD_ADOPTED) != 0)
+        tutti__shared_give_to_root(L, record, 1);
     tie(L, record, 1);
     lua_settop(L, 1);
     return 1;

@@ -64,6 +64,8 @@ enum tutti__record_flag {
     RECORD_EXPORT_HOME = 1u << 12,/* a pool task's body: its outcome belongs to `task` alone */
     RECORD_RAISED = 1u << 13,     /* set by the trampoline: the body ended by an error */
     RECORD_QUIET = 1u << 14,      /* not counted as a task the script made */
+    RECORD_ADOPTED = 1u << 16,    /* detached on a worker: the loop state's root owns its failure */
+    RECORD_COLLECTED = 1u << 15,  /* its finaliser has run: only other finalisers can still see it */
 };
 
 /* User values of the record's userdata. */
@@ -137,7 +139,8 @@ struct tutti__lua {
     bool telling;     /* the settled list is being worked off further up the stack */
     bool own_engine;  /* engine is freed with the state */
     bool is_worker;   /* a state the engine made for a worker */
-    bool closing;
+    bool closing;     /* what is left is being cancelled */
+    bool has_ended;   /* and nothing of it is left: only memory waits to be freed */
     bool exiting;     /* os.exit was called: exit_code counts, whatever else ends how */
     int exit_code;
     struct tutti__record **slots; /* slot -> record or NULL; slot 0 is not used */
@@ -160,10 +163,14 @@ struct tutti__lua {
     const void *meta_remote;
 };
 
-/* Every C function of the module has the state as its first upvalue. */
+/* Every C function of the module has the state as its first upvalue. Raises once the state has ended: a
+ * finaliser may outlive it. */
 static inline struct tutti__lua *tutti__lua_of(lua_State *L)
 {
-    return (struct tutti__lua *)lua_touserdata(L, lua_upvalueindex(1));
+    struct tutti__lua *lua = (struct tutti__lua *)lua_touserdata(L, lua_upvalueindex(1));
+    if (lua->has_ended)
+        luaL_error(L, "the Lua state is being closed: tutti cannot be used any more");
+    return lua;
 }
 
 static inline bool tutti__record_is_settled(const struct tutti__record *record)
@@ -309,8 +316,13 @@ void tutti__wait_end(struct tutti__record *record);
  * task, where the caller runs the loop instead (tutti__block_on). `what` names the operation. */
 struct tutti__record *tutti__wait_check(lua_State *L, struct tutti__lua *lua, const char *what);
 
-/* Run the loop until *done is true: only outside any task. */
-void tutti__block_on(lua_State *L, struct tutti__lua *lua, bool (*done)(void *user), void *user);
+/**
+ * Run the loop until done(user): only outside any task.
+ * Returns: false if that cannot be done here (inside a callback of the loop, or while the state is being
+ * closed); then the caller takes its wait back and calls tutti__block_refused, which raises `usage`.
+ */
+bool tutti__block_on(struct tutti__lua *lua, bool (*done)(void *user), void *user);
+int tutti__block_refused(lua_State *L);
 
 extern const luaL_Reg tutti__await_functions[];
 extern const luaL_Reg tutti__await_methods[];

@@ -13,12 +13,15 @@
 
 #include <lualib.h>
 
+#include "lua/door.h"
 #include "lua/module.h"
+#include "lua/proxy.h"
 
 struct tutti__shared {
     pthread_mutex_t mu;
     char *path;  /* [mu] package.path of the loop state */
     char *cpath; /* [mu] */
+    struct tutti__lua *loop; /* [loop] the loop state's half; NULL once that state has ended */
 };
 
 /* ---- shared by the states of an engine ---------------------------------------------------- */
@@ -71,6 +74,7 @@ void tutti__shared_note_paths(lua_State *L, struct tutti__lua *lua)
     struct tutti__shared *shared = tutti__shared_of(lua->engine);
     if (shared == NULL || lua->is_worker)
         return;
+    shared->loop = lua;
     char *path = copy_field(L, "path");
     char *cpath = copy_field(L, "cpath");
     pthread_mutex_lock(&shared->mu);
@@ -97,6 +101,62 @@ static void set_paths(lua_State *L, struct tutti__shared *shared)
     lua_pop(L, 1);
     free(path);
     free(cpath);
+}
+
+void tutti__shared_forget(struct tutti__lua *lua)
+{
+    struct tutti__shared *shared = (struct tutti__shared *)tutti__bridge_lua(lua->engine);
+    if (shared != NULL && shared->loop == lua)
+        shared->loop = NULL;
+}
+
+/* ---- tasks given to the root -------------------------------------------------------------- */
+
+/* A task on its way to the loop state. */
+struct gift {
+    struct tutti__post post;
+    struct tutti__shared *shared;
+    tutti_task *task; /* a reference */
+};
+
+static int take_gift(lua_State *L)
+{
+    struct gift *gift = (struct gift *)lua_touserdata(L, 1);
+    struct tutti__lua *lua = gift->shared->loop;
+    struct tutti__record *record = tutti__proxy_push(L, lua, gift->task);
+    if (record->parent != NULL || record->kind != RECORD_REMOTE)
+        return 0;
+    tutti__proxy_arm(L, record, -1);
+    tutti__record_adopt(lua->root, record);
+    return 0;
+}
+
+static void on_gift(struct tutti__post *post)
+{
+    struct gift *gift = (struct gift *)(void *)((char *)post - offsetof(struct gift, post));
+    if (gift->shared->loop != NULL)
+        (void)tutti__door(gift->shared->loop, take_gift, gift);
+    tutti_task_unref(gift->task);
+    free(gift);
+}
+
+/* The parent of the detached task is still running, and its end is posted by this same thread later: so
+ * the root has the task before it can think that all is over. */
+void tutti__shared_give_to_root(lua_State *L, struct tutti__record *record, int index)
+{
+    struct tutti__lua *lua = record->lua;
+    tutti_task *task = record->kind == RECORD_REMOTE ? record->task : tutti__export(L, record, index);
+    struct gift *gift = (struct gift *)calloc(1, sizeof *gift);
+    if (gift == NULL || task == NULL) {
+        free(gift);
+        record->flags &= ~(uint32_t)RECORD_ADOPTED; /* then this worker's root keeps it */
+        return;
+    }
+    tutti_task_ref(task);
+    gift->task = task;
+    gift->shared = tutti__shared_of(lua->engine);
+    gift->post.fn = on_gift;
+    tutti__home_post(tutti__bridge_loop(lua->engine), &gift->post);
 }
 
 /* ---- a worker's state --------------------------------------------------------------------- */

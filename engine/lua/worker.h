@@ -15,6 +15,12 @@ struct tutti__lua *tutti__worker_lua(tutti_engine *engine);
 /* Note the module paths of the loop state, for the workers made from now on. Thread: the loop's. */
 void tutti__shared_note_paths(lua_State *L, struct tutti__lua *lua);
 
+/* The loop state has ended: nothing is given to its root any more. Thread: the loop's. */
+void tutti__shared_forget(struct tutti__lua *lua);
+
+/* Make the loop state's root the owner of a detached task of this worker (userdata at `index`). */
+void tutti__shared_give_to_root(lua_State *L, struct tutti__record *record, int index);
+
 /* What the states of `engine` share; made on the first call, freed with the engine. NULL: no memory. */
 struct tutti__shared *tutti__shared_of(tutti_engine *engine);
 

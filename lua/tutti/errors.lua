@@ -76,7 +76,9 @@ local function indent(text)
   return (text:gsub("\n", "\n    "))
 end
 
-local function show(err)
+local DEPTH_MAX = 4 -- of groups in groups that are shown; the rest can be had from `errors`
+
+local function show(err, depth)
   local fields = fields_of(err)
   local lines = { errors.text(err) }
   if fields.task then
@@ -85,8 +87,13 @@ local function show(err)
   if fields.tail and #fields.tail > 0 then
     lines[#lines + 1] = "  its last output: " .. indent(fields.tail)
   end
+  depth = depth or 1
+  if fields.errors and depth > DEPTH_MAX then
+    lines[#lines + 1] = "  - ..."
+    return table.concat(lines, "\n")
+  end
   for _, child in ipairs(fields.errors or {}) do
-    lines[#lines + 1] = "  - " .. indent(tostring(child))
+    lines[#lines + 1] = "  - " .. indent(fields_of(child) and show(child, depth + 1) or tostring(child))
   end
   return table.concat(lines, "\n")
 end
@@ -94,7 +101,9 @@ end
 local meta = core.error_metatable
 meta.__name = "tutti.error"
 meta.__metatable = "tutti.error"
-meta.__tostring = show
+function meta.__tostring(err)
+  return show(err)
+end
 function meta.__index(err, key)
   if key == "traceback" then
     return traceback(err)
@@ -172,7 +181,8 @@ core.helper("report", function(task, err)
     return
   end
   local line = errors.text(err):match("^[^\n]*")
-  io.stderr:write(("tutti: task \"%s\" failed with nobody awaiting it: %s\n"):format(task:name(), line))
+  io.stderr:write(("tutti: task \"%s\" failed with nobody awaiting it: %s\n")
+    :format(err.task or task:name(), line))
 end)
 
 -- ---- the end of a script -------------------------------------------------------------------

@@ -125,7 +125,8 @@ function recipe_meta:__call(...)
   local spec = self.spec
   local checked = options.task("recipe", spec, 2)
   local start = starter("recipe", spec.on, 2)
-  local args = table.pack(table.unpack(spec.args or {}))
+  local given = spec.args or {}
+  local args = table.pack(table.unpack(given, 1, given.n or #given))
   local more = table.pack(...)
   table.move(more, 1, more.n, args.n + 1, args)
   local task = start_checked(start, checked, FROM_LUA, spec[1], table.unpack(args, 1, args.n + more.n))
@@ -150,7 +151,7 @@ end
 function tutti.completed(list, opts)
   local gather = core.completed_new(list, opts)
   local closer = setmetatable({}, { __close = function() core.completed_close(gather) end })
-  return core.completed_next, gather, nil, closer
+  return function() return core.completed_next(gather) end, nil, nil, closer
 end
 
 --- tutti.await(task), or tutti.await(f, ...) for a luv function that takes a callback.
