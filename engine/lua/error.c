@@ -67,6 +67,18 @@ void tutti__error_set(lua_State *L, int index, const char *field)
     lua_pop(L, 1);
 }
 
+void tutti__error_copy(lua_State *L, int index)
+{
+    new_object(L, "error");
+    lua_getiuservalue(L, index, 1);
+    for (lua_pushnil(L); lua_next(L, -2) != 0;) {
+        lua_pushvalue(L, -2);
+        lua_insert(L, -2);
+        lua_rawset(L, -5);
+    }
+    lua_pop(L, 2);
+}
+
 void tutti__error_get(lua_State *L, int index, const char *field)
 {
     lua_getiuservalue(L, index, 1);

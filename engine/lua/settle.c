@@ -196,21 +196,47 @@ static void make_group(lua_State *L, struct tutti__record *record)
     lua_settop(L, errors);
 }
 
-/* The body's error is on top, a list of its children's above it: leave one error that says both. */
-static void add_errors(lua_State *L, struct tutti__record *record)
+/* Drop from the list on top what is the error at `error` itself: it is told once. Pops an empty list and
+ * returns false. */
+static bool drop_itself(lua_State *L, int error)
 {
-    tutti__error_get(L, -2, "errors");
-    bool is_first = lua_isnil(L, -1);
-    lua_pop(L, 1);
-    if (is_first) {
-        tutti__error_set(L, -2, "errors");
-        return;
+    int list = lua_gettop(L);
+    lua_Integer count = (lua_Integer)lua_rawlen(L, list);
+    lua_newtable(L);
+    lua_Integer kept = 0;
+    for (lua_Integer i = 1; i <= count; i++) {
+        lua_rawgeti(L, list, i);
+        if (lua_rawequal(L, -1, error))
+            lua_pop(L, 1);
+        else
+            lua_rawseti(L, list + 1, ++kept);
     }
-    /* It carries a list already: this one goes around it. */
-    lua_pushvalue(L, -2);
-    lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
-    lua_remove(L, -2);
-    make_group(L, record);
+    lua_remove(L, list);
+    if (kept == 0)
+        lua_pop(L, 1);
+    return kept > 0;
+}
+
+/* The body's error is on top, a list of its children's above it: leave one error that says both. Others
+ * may hold that very object, which is never changed: then a copy carries the list. */
+static void add_errors(lua_State *L)
+{
+    int error = lua_gettop(L) - 1;
+    if (!drop_itself(L, error))
+        return;
+    tutti__error_copy(L, error);
+    tutti__error_get(L, error, "errors");
+    if (lua_istable(L, -1)) { /* it has a list already: that one comes last, as one of them */
+        lua_pop(L, 1);
+        lua_pushvalue(L, error);
+        lua_rawseti(L, error + 1, (lua_Integer)lua_rawlen(L, error + 1) + 1);
+    } else {
+        lua_pop(L, 1);
+    }
+    lua_pushvalue(L, error + 1);
+    tutti__error_set(L, error + 2, "errors");
+    lua_replace(L, error);
+    lua_settop(L, error);
 }
 
 static bool is_own_cancellation(lua_State *L, int index, int error)
@@ -244,7 +270,7 @@ static void settle_outcome(lua_State *L, struct tutti__record *record, int index
     if (!children_failed) {
         lua_pop(L, 1);
     } else if (failed) {
-        add_errors(L, record);
+        add_errors(L);
     } else {
         make_group(L, record);
         lua_remove(L, outcome);

@@ -339,6 +339,9 @@ void tutti__error_set(lua_State *L, int index, const char *field);
 /* Push a field of the error object at `index`. */
 void tutti__error_get(lua_State *L, int index, const char *field);
 
+/* Push a copy of the error object at `index`, which nobody else has seen yet. */
+void tutti__error_copy(lua_State *L, int index);
+
 bool tutti__error_is(lua_State *L, int index);
 
 /* Raise kind `usage` with the caller's line (level as for luaL_where). */
