@@ -4,6 +4,8 @@
  *
  * Layer: sched. Locks: none.
  */
+#include <string.h>
+
 #include "base/value.h"
 #include "sched/core.h"
 
@@ -20,9 +22,28 @@ void tutti__task_ref(tutti_task *task)
     TUTTI_FETCH_ADD(&task->refs, 1, relaxed);
 }
 
+#ifdef TUTTI_DEBUG
+/* Make a record that is used after it was freed noticed: no sanitizer sees into a slab. */
+static void scribble(const struct tutti__slab *slab, tutti_task *task)
+{
+    size_t bytes = slab->size_class == TUTTI__SLAB_LARGE
+                       ? tutti__record_arg_offset(task->edge_count, false)
+                       : (size_t)slab->object_units * TUTTI__SLAB_UNIT;
+    task->fn = NULL;
+    task->parent = (tutti_task *)(uintptr_t)0xdddddddd;
+    memset((char *)task + sizeof *task, 0xdd, bytes - sizeof *task);
+}
+#else
+static void scribble(const struct tutti__slab *slab, tutti_task *task)
+{
+    (void)slab, (void)task;
+}
+#endif
+
 static void record_free(struct tutti__thread *thread, tutti_task *task)
 {
     struct tutti__slab *slab = tutti__slab_of(task);
+    scribble(slab, task);
     tutti__record_set_flags(task, 0); /* not LIVE: a walk passes over it */
     if (thread != NULL && TUTTI_LOAD(&slab->heap, relaxed) == &thread->heap) {
         tutti__heap_free(&thread->heap, slab, task);

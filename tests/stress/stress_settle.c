@@ -204,6 +204,29 @@ static bool hook_once(bool back, bool unused)
     return hook_fired == (back ? 0 : 1);
 }
 
+/* Arm and leave it: if it was armed the cancel fires it, else never. */
+static int arm_and_leave(tutti_task *t)
+{
+    bool armed = tutti__task_set_cancel_hook(t, &hook);
+    while (!tutti__task_was_cancelled(t)) {
+        sched_yield();
+    }
+    uint64_t until = tutti__clock_now_ns() + 5000000000u;
+    while (armed && atomic_load(&hook_home.inbox) == NULL && tutti__clock_now_ns() < until) {
+        sched_yield(); /* the canceller is about to post it */
+    }
+    tutti__home_drain(&hook_home);
+    tutti__task_take_cancel_hook(t, &hook);
+    tutti__promise_settle(t, TUTTI_OK, NULL);
+    return armed ? TUTTI_OK : TUTTI_ECANCELED;
+}
+
+static bool fired_if_armed(bool armed, bool unused)
+{
+    (void)unused;
+    return hook_fired == armed;
+}
+
 static void on_hook_wake(struct tutti__home *home)
 {
     (void)home;
@@ -219,6 +242,7 @@ int main(void)
          settled_or_early);
     race("start against cancel", make_start, start_it, cancel_it, cancelled_or_ran);
     race("hook against cancel", make_hooked, arm_and_take, tutti__task_cancel, hook_once);
+    race("arming against cancel", make_hooked, arm_and_leave, tutti__task_cancel, fired_if_armed);
     tutti__sched_wait_idle(sched);
     tutti__sched_free(sched);
     return TAP_END();
