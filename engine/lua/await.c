@@ -67,7 +67,7 @@ int tutti__block_refused(lua_State *L)
 
 static int results(lua_State *L, struct tutti__record *target, bool is_protected)
 {
-    target->flags |= RECORD_OBSERVED;
+    tutti__record_observe(target);
     if (target->state != TUTTI_TASK_DONE) {
         if (is_protected)
             lua_pushboolean(L, 0);
@@ -95,7 +95,7 @@ static void await_withdraw(struct tutti__record *record)
 static void await_fire(lua_State *L, struct tutti__waiter *waiter, struct tutti__record *target)
 {
     (void)L;
-    target->flags |= RECORD_OBSERVED;
+    tutti__record_observe(target);
     tutti__wait_end(waiter->owner);
 }
 
@@ -146,7 +146,7 @@ static int await_record(lua_State *L, bool is_protected)
     if (target->kind == RECORD_REMOTE)
         tutti__proxy_arm(L, target, 1);
     if (me == NULL) {
-        target->flags |= RECORD_OBSERVED; /* the caller of the loop is the one who waits */
+        tutti__record_observe(target); /* the caller of the loop is the one who waits */
         if (!tutti__block_on(lua, target_is_settled, target))
             return tutti__block_refused(L);
         return results(L, target, is_protected);
@@ -156,6 +156,8 @@ static int await_record(lua_State *L, bool is_protected)
         if (at == target || (at->task != NULL && at->task == target->task))
             refuse_cycle(L, me, at);
     }
+    if (target->parent == NULL && target->kind == RECORD_REMOTE)
+        tutti__record_observe(target); /* its owner, elsewhere, must know before it fails */
     me->await.fire = await_fire;
     tutti__waiter_link(&me->await, target);
     return tutti__wait(L, await_withdraw, NULL, is_protected, await_continue);

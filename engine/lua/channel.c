@@ -366,9 +366,11 @@ void tutti__channel_push(lua_State *L, struct tutti__lua *lua, struct tutti__cha
 /* tutti.channel([capacity]) -> channel   [-1, +1, v] */
 static int l_channel(lua_State *L)
 {
-    lua_Number capacity = luaL_optnumber(L, 1, 0);
-    if (!(capacity >= 0 && capacity <= 1e9))
-        return tutti__usage(L, 1, "tutti.channel: a capacity of 0 to 1e9 was expected, got %f", capacity);
+    int is_integer = 1;
+    lua_Integer capacity = lua_isnoneornil(L, 1) ? 0 : lua_tointegerx(L, 1, &is_integer);
+    if (!is_integer || lua_type(L, 1) == LUA_TSTRING || capacity < 0 || capacity > 1000000000)
+        return tutti__usage(L, 1, "tutti.channel: a capacity of 0 to 1000000000 was expected, got %s",
+                            luaL_tolstring(L, 1, NULL));
     struct tutti__channel *channel = (struct tutti__channel *)calloc(1, sizeof *channel);
     if (channel == NULL)
         return luaL_error(L, "not enough memory for a channel");

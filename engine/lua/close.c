@@ -58,6 +58,7 @@ static int cancel_rest(lua_State *L)
         lua_pop(L, 2);
     }
     tutti__cancel_children(L, lua->root, "the Lua state is being closed");
+    lua->root->flags |= RECORD_CANCEL; /* what a finaliser starts now is cancelled at once */
     return 0;
 }
 

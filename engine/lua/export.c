@@ -119,6 +119,10 @@ static int handle_encode(lua_State *L, int index, uint8_t *kind, void **object, 
         return encode_task(L, record, index, object, why);
     }
     struct tutti__channel *channel = tutti__channel_test(L, lua, index);
+    if (channel == NULL && tutti__error_is(L, index)) {
+        *why = "an error object (send what of it is needed: err.kind, err.message)";
+        return -1;
+    }
     if (channel == NULL)
         return 0;
     tutti__channel_ref(channel);

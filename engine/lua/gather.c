@@ -58,7 +58,9 @@ static void settle_done(lua_State *L, struct tutti__record *gather)
 static void settle_with_error_of(lua_State *L, struct tutti__record *gather,
                                  struct tutti__record *member, int member_index)
 {
-    member->flags |= RECORD_OBSERVED;
+    tutti__record_observe(member);
+    if (member->state != TUTTI_TASK_FAILED)
+        tutti__record_observe(gather); /* cancelled and skipped need no owner */
     tutti__record_push_error(L, member_index);
     tutti__record_settle(L, gather, TUTTI_TASK_FAILED);
 }
@@ -104,7 +106,7 @@ static void member_of_all(lua_State *L, struct tutti__record *gather, struct tut
 static void member_of_any(lua_State *L, struct tutti__record *gather, struct tutti__record *member,
                           uint32_t at)
 {
-    member->flags |= RECORD_OBSERVED;
+    tutti__record_observe(member);
     if (member->state == TUTTI_TASK_DONE) {
         gather->winner = at;
         let_go(L, gather, tutti__gather_cancels(gather));
@@ -154,7 +156,7 @@ static void member_settled(lua_State *L, struct tutti__record *gather, uint32_t 
         member_of_all(L, gather, member, member_index);
         break;
     case GATHER_SETTLE:
-        member->flags |= RECORD_OBSERVED;
+        tutti__record_observe(member);
         if (--gather->deps_left == 0)
             settle_done(L, gather);
         break;

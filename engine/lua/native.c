@@ -129,7 +129,7 @@ static void submit(lua_State *L, struct tutti__record *record, int index, struct
                              .arg_drop = native_drop, .flags = TUTTI_DETACH };
     if ((record->flags & RECORD_RUN_ON_SKIP) != 0)
         desc.flags |= TUTTI_RUN_ON_SKIP;
-    int rc = tutti_submit(record->lua->engine, &desc, native->after, native->after_count, &task);
+    int rc = tutti__start_submit(record->lua->engine, &desc, native->after, native->after_count, &task);
     if (rc == TUTTI_OK) {
         *box = NULL; /* the engine's now */
         tutti__proxy_bind(L, record, index, task);

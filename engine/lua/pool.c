@@ -337,7 +337,7 @@ static bool take_after(lua_State *L, struct job *job, int index, uint32_t count)
         struct tutti__record *target = (struct tutti__record *)lua_touserdata(L, -1);
         tutti_task *task = tutti__export(L, target, -1);
         if (job->run_on_skip)
-            target->flags |= RECORD_OBSERVED;
+            tutti__record_observe(target);
         if (task == NULL)
             return false;
         tutti_task_ref(task);
@@ -376,7 +376,7 @@ static int submit(lua_State *L, struct tutti__record *record, int index, struct 
                              .arg_drop = job_drop, .flags = TUTTI_DETACH | TUTTI_NO_HELP };
     if (job->run_on_skip)
         desc.flags |= TUTTI_RUN_ON_SKIP;
-    int rc = tutti_submit(record->lua->engine, &desc, job->after, job->after_count, &task);
+    int rc = tutti__start_submit(record->lua->engine, &desc, job->after, job->after_count, &task);
     if (rc != TUTTI_OK) {
         job_drop(job);
         return rc;

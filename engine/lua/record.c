@@ -143,6 +143,20 @@ void tutti__record_adopt(struct tutti__record *parent, struct tutti__record *chi
     parent->child_first = child;
 }
 
+void tutti__record_observe(struct tutti__record *record)
+{
+    record->flags |= RECORD_OBSERVED;
+    /* What has an owner here keeps it; of what came from elsewhere the owner must learn. */
+    if (record->kind == RECORD_REMOTE && record->parent == NULL && record->task != NULL)
+        tutti__task_observe(record->task);
+}
+
+bool tutti__record_is_observed(const struct tutti__record *record)
+{
+    return (record->flags & RECORD_OBSERVED) != 0
+        || (record->task != NULL && tutti__task_is_observed(record->task));
+}
+
 /* ---- where it was started ----------------------------------------------------------------- */
 
 static uint32_t source_index(lua_State *L, struct tutti__lua *lua, const char *source)

@@ -62,7 +62,7 @@ static bool root_has_failures(lua_State *L, struct tutti__lua *lua)
     for (lua_Integer i = 1; lua_istable(L, -1) && i <= (lua_Integer)lua_rawlen(L, -1); i++) {
         lua_rawgeti(L, -1, i);
         const struct tutti__record *record = (const struct tutti__record *)lua_touserdata(L, -1);
-        if ((record->flags & (RECORD_OBSERVED | RECORD_SCRIPT)) == 0)
+        if ((record->flags & RECORD_SCRIPT) == 0 && !tutti__record_is_observed(record))
             has = true;
         lua_pop(L, 1);
     }

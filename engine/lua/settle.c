@@ -68,7 +68,7 @@ static void tell_parent(lua_State *L, struct tutti__record *record, int index)
         return;
     leave_parent(record);
     if (record->state == TUTTI_TASK_FAILED
-        && (record->flags & (RECORD_OBSERVED | RECORD_ADOPTED)) == 0) {
+        && (record->flags & RECORD_ADOPTED) == 0 && !tutti__record_is_observed(record)) {
         report(L, record, index);
         leave_failure(L, parent, index);
     }
@@ -146,7 +146,7 @@ static void push_failures(lua_State *L, struct tutti__lua *lua, int index)
     for (lua_Integer i = 1; i <= (lua_Integer)lua_rawlen(L, failed); i++) {
         lua_rawgeti(L, failed, i);
         struct tutti__record *child = tutti__record_test(L, lua, -1);
-        if (child != NULL && (child->flags & RECORD_OBSERVED) == 0) {
+        if (child != NULL && !tutti__record_is_observed(child)) {
             tutti__record_push_error(L, -1);
             lua_rawseti(L, -3, ++count);
         }

@@ -9,6 +9,7 @@
  */
 #include "lua/start.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "lua/pool.h"
@@ -52,6 +53,20 @@ bool tutti__start_is_late(lua_State *L, struct tutti__record *record)
     return true;
 }
 
+int tutti__start_submit(tutti_engine *engine, const tutti_task_desc *desc, tutti_task *const *after,
+                        size_t count, tutti_task **out)
+{
+    if (count == 0)
+        return tutti_submit(engine, desc, NULL, 0, out);
+    tutti_task **copy = (tutti_task **)malloc(count * sizeof *copy);
+    if (copy == NULL)
+        return TUTTI_ENOMEM;
+    memcpy((void *)copy, (const void *)after, count * sizeof *copy);
+    int rc = tutti_submit(engine, desc, copy, count, out);
+    free((void *)copy);
+    return rc;
+}
+
 /* ---- dependencies ------------------------------------------------------------------------- */
 
 static void unlink_all(struct tutti__record *record)
@@ -69,7 +84,7 @@ static void dependency_settled(lua_State *L, struct tutti__waiter *waiter,
         return;
     bool run_on_skip = (record->flags & RECORD_RUN_ON_SKIP) != 0;
     if (run_on_skip)
-        target->flags |= RECORD_OBSERVED;
+        tutti__record_observe(target);
     if (run_on_skip || target->state == TUTTI_TASK_DONE) {
         if (--record->deps_left > 0)
             return;
@@ -101,7 +116,7 @@ static bool link_dependencies(lua_State *L, struct tutti__record *record, int li
             tutti__waiter_link(&deps[i], target);
             record->deps_left++;
         } else if (run_on_skip) {
-            target->flags |= RECORD_OBSERVED;
+            tutti__record_observe(target);
         } else if (target->state != TUTTI_TASK_DONE) {
             unlink_all(record);
             tutti__record_push_error(L, -1);

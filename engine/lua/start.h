@@ -18,6 +18,13 @@ void tutti__start_arguments(lua_State *L, struct tutti__record *record, int inde
 /* If its owner has been cancelled already: cancel it and return true. */
 bool tutti__start_is_late(lua_State *L, struct tutti__record *record);
 
+/**
+ * As tutti_submit, for `after` that belongs to the argument: a task that is skipped at once drops its
+ * argument while the list is still being read, so the call goes by a copy.
+ */
+int tutti__start_submit(tutti_engine *engine, const tutti_task_desc *desc, tutti_task *const *after,
+                        size_t count, tutti_task **out);
+
 /* Read what core.start and core.parallel have in common from the table at `options`. */
 void tutti__start_options(lua_State *L, struct tutti__record *record, int index, int options);
 

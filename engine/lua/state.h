@@ -228,6 +228,10 @@ struct tutti__record *tutti__record_check(lua_State *L, struct tutti__lua *lua, 
 
 void tutti__record_adopt(struct tutti__record *parent, struct tutti__record *child);
 
+/* Somebody awaits the record: its failure is theirs / ask, also of waiters in other states. */
+void tutti__record_observe(struct tutti__record *record);
+bool tutti__record_is_observed(const struct tutti__record *record);
+
 /* Note where the function that called the running C function stands (level as for lua_getstack). */
 void tutti__record_note_place(lua_State *L, struct tutti__record *record, int level);
 

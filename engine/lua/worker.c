@@ -117,6 +117,7 @@ struct gift {
     struct tutti__post post;
     struct tutti__shared *shared;
     tutti_task *task; /* a reference */
+    char name[];
 };
 
 static int take_gift(lua_State *L)
@@ -126,6 +127,8 @@ static int take_gift(lua_State *L)
     struct tutti__record *record = tutti__proxy_push(L, lua, gift->task);
     if (record->parent != NULL || record->kind != RECORD_REMOTE)
         return 0;
+    lua_pushstring(L, gift->name);
+    lua_setiuservalue(L, -2, UV_NAME);
     tutti__proxy_arm(L, record, -1);
     tutti__record_adopt(lua->root, record);
     return 0;
@@ -146,7 +149,13 @@ void tutti__shared_give_to_root(lua_State *L, struct tutti__record *record, int 
 {
     struct tutti__lua *lua = record->lua;
     tutti_task *task = record->kind == RECORD_REMOTE ? record->task : tutti__export(L, record, index);
-    struct gift *gift = (struct gift *)calloc(1, sizeof *gift);
+    size_t length = 0;
+    tutti__record_push_name(L, record, index);
+    const char *name = lua_tolstring(L, -1, &length);
+    struct gift *gift = (struct gift *)calloc(1, sizeof *gift + length + 1);
+    if (gift != NULL)
+        memcpy(gift->name, name, length + 1);
+    lua_pop(L, 1);
     if (gift == NULL || task == NULL) {
         free(gift);
         record->flags &= ~(uint32_t)RECORD_ADOPTED; /* then this worker's root keeps it */

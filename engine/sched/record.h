@@ -53,6 +53,7 @@ _Static_assert(sizeof(struct tutti_task) <= 64, "the header is one cache line");
 #define TUTTI__PENDING_JOINING (UINT64_C(1) << 39) /* the body has ended, children have not */
 #define TUTTI__PENDING_CHILD_FAILED (UINT64_C(1) << 40) /* and nobody looked at that child */
 #define TUTTI__PENDING_WAITED (UINT64_C(1) << 41)  /* somebody sleeps until it settles (wait.c) */
+#define TUTTI__PENDING_OBSERVED (UINT64_C(1) << 42) /* see tutti__task_observe */
 
 /* The low bits of `flags` are those of enum tutti_task_flags. */
 #define TUTTI__RECORD_API 0xfu

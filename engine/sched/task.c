@@ -200,3 +200,14 @@ bool tutti__task_is_cancelled(const tutti_task *task)
     }
     return tutti__cancel_inherited(sched, task);
 }
+
+void tutti__task_observe(tutti_task *task)
+{
+    /* relaxed: a flag of its own; it orders nothing else. */
+    (void)TUTTI_FETCH_OR(&task->pending, TUTTI__PENDING_OBSERVED, relaxed);
+}
+
+bool tutti__task_is_observed(const tutti_task *task)
+{
+    return (TUTTI_LOAD(&task->pending, relaxed) & TUTTI__PENDING_OBSERVED) != 0;
+}

@@ -87,6 +87,11 @@ bool tutti__task_is_cancelled(const tutti_task *task);
  * that holds a reference. */
 bool tutti__task_was_cancelled(const tutti_task *task);
 
+/* Note that somebody awaits `task`, so that a failure of it has an owner / ask. For layers above whose
+ * owners and waiters live on different threads. Thread: any that holds a reference. */
+void tutti__task_observe(tutti_task *task);
+bool tutti__task_is_observed(const tutti_task *task);
+
 /**
  * Wait until `task` has settled. The creator's thread runs ready tasks meanwhile, also such as have
  * nothing to do with `task`; other threads sleep. A wait that ends early leaves nothing behind.

@@ -182,7 +182,7 @@ core.helper("report", function(task, err)
   end
   local line = errors.text(err):match("^[^\n]*")
   io.stderr:write(("tutti: task \"%s\" failed with nobody awaiting it: %s\n")
-    :format(err.task or task:name(), line))
+    :format(task:name(), line))
 end)
 
 -- ---- the end of a script -------------------------------------------------------------------
