@@ -141,7 +141,7 @@ static void stop_with_queue(void)
     tutti_task_desc desc = { .struct_size = sizeof desc, .fn = body_empty, .flags = TUTTI_BLOCKING };
     tutti_task *queued = NULL;
     tutti__sched_submit(sched, &desc, NULL, 0, &queued);
-    struct release release = { &gate, RUN };
+    struct release release = { &gate, RUN + QUEUED }; /* a queued one may begin before the stop */
     pthread_t thread;
     pthread_create(&thread, NULL, release_later, &release);
     tutti__sched_stop(sched);
