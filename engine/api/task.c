@@ -45,7 +45,13 @@ TUTTI_API int tutti_task_cancel(tutti_task *t)
 
 TUTTI_API bool tutti_task_is_cancelled(const tutti_task *t)
 {
-    return tutti__task_is_cancelled(t);
+    if (t == NULL) {
+        return false;
+    }
+    /* Only in its own body are a task's parents sure to be there to be asked. */
+    struct tutti__thread *here = tutti__thread_here(tutti__sched_of(t));
+    bool is_own = here != NULL && tutti__thread_running(here) == t;
+    return is_own ? tutti__task_is_cancelled(t) : tutti__task_was_cancelled(t);
 }
 
 TUTTI_API int tutti_task_result(const tutti_task *t, const tutti_value **value)

@@ -211,6 +211,9 @@ TUTTI_API bool tutti_task_is_done(const tutti_task *t);
  *          TUTTI_ESETTLED - it had settled before.
  */
 TUTTI_API int tutti_task_cancel(tutti_task *t);
+
+/* Has it been cancelled? Inside its own body this is also true when one of the running tasks it is a
+ * child of was cancelled, and while the engine stops. */
 TUTTI_API bool tutti_task_is_cancelled(const tutti_task *t);
 
 /**

@@ -6,7 +6,6 @@
  */
 #include "lua/module.h"
 
-#include <dlfcn.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -328,22 +327,12 @@ static uint32_t wanted_workers(void)
     return text == NULL ? 0 : (uint32_t)strtoul(text, NULL, 10);
 }
 
-/* os.exit(code, true) inside a task unloads the libraries of the state while our threads run in them:
- * the library stays until the process ends. */
-static void pin_library(void)
-{
-    Dl_info info;
-    if (dladdr((const void *)(uintptr_t)luaopen_tutti_core, &info) != 0 && info.dli_fname != NULL)
-        (void)dlopen(info.dli_fname, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
-}
-
 /* A state without an engine, as in stock lua5.4: make one whose loop runs on this thread. */
 static struct tutti__lua *open_alone(lua_State *L)
 {
     tutti_engine *engine = NULL;
     tutti_config config = { .struct_size = sizeof config, .loop = TUTTI_LOOP_CALLER };
     config.workers = wanted_workers();
-    pin_library();
     int rc = tutti_engine_new(&engine, &config);
     if (rc != TUTTI_OK)
         luaL_error(L, "tutti: starting the engine: %s", tutti_status_text(rc));
