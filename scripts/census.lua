@@ -8,7 +8,7 @@
 -- Languages are entries of scripts/census/languages.lua: add your own there.
 --
 -- args: --json scripts/census
--- expect~: ^{"languages":{"Lua":{"files":%d+,"blank":%d+,"comment":%d+,"code":%d+}},"sum":.*
+-- expect~: {"languages":{"Lua":{"files":%d+,"blank":%d+,"comment":%d+,"code":%d+}},"sum":.*
 local tutti = require("tutti")
 local classify = require("census.classify")
 local report = require("census.report")
