@@ -16,19 +16,28 @@ local report = require("census.report")
 local BATCH = 48 -- files in one pool task
 local FAN_IN = 16 -- results that one reduction takes
 
+local USAGE = [[
+usage: census.lua [--json] DIR...
+Counts files, blank, comment and code lines by language. A file's name may stand for a DIR.
+  --json    one JSON object instead of the table
+]]
+
 local roots, as_json = {}, false
 for _, word in ipairs({ ... }) do
   if word == "--json" then
     as_json = true
+  elseif word == "--help" or word == "-h" then
+    io.write(USAGE)
+    os.exit(0)
   elseif word:sub(1, 1) == "-" and #word > 1 then
-    io.stderr:write(("census: unknown option \"%s\"\nusage: census.lua [--json] DIR...\n"):format(word))
+    io.stderr:write(("census: unknown option \"%s\"\n"):format(word), USAGE)
     os.exit(2)
   else
     roots[#roots + 1] = word
   end
 end
 if #roots == 0 then
-  io.stderr:write("usage: census.lua [--json] DIR...\n")
+  io.stderr:write(USAGE)
   os.exit(2)
 end
 
@@ -58,7 +67,7 @@ end
 local function visit(dir)
   local ok, entries = pcall(tutti.fs.list, dir, { types = true })
   if not ok then
-    skipped[#skipped + 1] = { path = dir, reason = entries.code or tostring(entries) }
+    skipped[#skipped + 1] = { path = dir, reason = tostring(entries.message):match("[^:]*$"):sub(2) }
     return
   end
   local prefix = dir:sub(-1) == "/" and dir or dir .. "/"
@@ -74,12 +83,18 @@ end
 local function visit_root(path)
   local ok, found = pcall(tutti.fs.stat, path)
   if not ok then
-    io.stderr:write(("census: %s\n"):format(found.message or tostring(found)))
+    local reason = found.message and found.message:gsub("^fs%.stat ", "cannot look into ") or tostring(found)
+    io.stderr:write(("census: %s\n"):format(reason))
     os.exit(2)
   elseif found.type == "directory" then
     visit(path)
   elseif found.type == "file" then
-    add_file(path)
+    local known, reason = classify.name(path)
+    if known == false then -- asked for by name, so passing over it in silence would puzzle
+      skipped[#skipped + 1] = { path = path, reason = reason }
+    else
+      add_file(path)
+    end
   else
     skipped[#skipped + 1] = { path = path, reason = "neither a directory nor a file" }
   end

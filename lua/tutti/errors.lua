@@ -24,7 +24,7 @@ local function frames(stack)
   local kept = {}
   for line in stack:gmatch("[^\n]+") do
     if line ~= "stack traceback:" and not is_internal(line) then
-      kept[#kept + 1] = line
+      kept[#kept + 1] = line:gsub("'tutti%.core%.", "'tutti.")
     end
   end
   return kept
