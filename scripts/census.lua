@@ -83,8 +83,8 @@ end
 local function visit_root(path)
   local ok, found = pcall(tutti.fs.stat, path)
   if not ok then
-    local reason = found.message and found.message:gsub("^fs%.stat ", "cannot look into ") or tostring(found)
-    io.stderr:write(("census: %s\n"):format(reason))
+    local problem = found.message or tostring(found)
+    io.stderr:write(("census: %s\n"):format(problem:gsub("^fs%.stat ", "cannot look into ")))
     os.exit(2)
   elseif found.type == "directory" then
     visit(path)

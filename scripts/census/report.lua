@@ -129,13 +129,17 @@ function report.json(result)
     table.concat(languages, ","), numbers(total), table.concat(skipped, ","), table.concat(passed, ","))
 end
 
---- A line for each file that was passed over and that somebody may have expected to be counted.
+--- A line for each file that was passed over and that somebody may have expected to be counted. What
+--- a name could do to a terminal is shown as an escape.
 ---@param result census.result
 ---@return string
 function report.skipped(result)
   local lines = {}
   for i, entry in ipairs(by_path(result)) do
-    lines[i] = ("passed over %s: %s\n"):format(entry.path, entry.reason)
+    local path = entry.path:gsub("%c", function(char)
+      return ESCAPES[char] or ("\\x%02x"):format(char:byte())
+    end)
+    lines[i] = ("passed over %s: %s\n"):format(path, entry.reason)
   end
   return table.concat(lines)
 end

@@ -19,8 +19,8 @@ local shell = require("tests.support.shell")
 local tap = require("tests.support.tap")
 
 local TREES = {
-  "/usr/include", "/usr/lib/python3", "/usr/share/cmake-3.25", "/usr/share/lua", "/usr/share/doc",
-  "/usr/share/automake-1.16", "/etc", "/usr/bin", "/usr/sbin", "/var/lib/dpkg/info",
+  "/usr/include", "/usr/lib/python3", "/usr/lib/python3.11", "/usr/share/cmake-3.25",
+  "/usr/share/lua", "/usr/share/doc", "/usr/share/automake-1.16", "/etc", "/usr/bin", "/usr/sbin", "/var/lib/dpkg/info",
   "engine", "lua", "scripts", "tests",
 }
 local FILES_MIN = 20
