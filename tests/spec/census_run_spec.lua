@@ -29,7 +29,8 @@ describe("census", function()
       printf 'int x; /* c */\n\n' > sub/a.c &&
       printf -- '-- c\nlocal x = 1\n' > 'with space.lua' && printf 'x\0y' > binary.c &&
       printf 'int y;\n' | tee secret.c closed/b.c .git/c.c > /dev/null &&
-      mkfifo pipe.c && ln -s ../sub/a.c sub/link.c && ln -s . loop && chmod 000 secret.c closed]]):format(dir)))
+      mkfifo pipe.c &&
+      ln -s ../sub/a.c sub/link.c && ln -s . loop && chmod 000 secret.c closed]]):format(dir)))
     local command = ("cd %s && %s ./tutti run scripts/census.lua --json tree 2>err"):format(dir,
       as_nobody("timeout 60"))
     local out, code = output(command)
