@@ -20,8 +20,8 @@ local tap = require("tests.support.tap")
 
 local TREES = {
   "/usr/include", "/usr/lib/python3", "/usr/lib/python3.11", "/usr/share/cmake-3.25",
-  "/usr/share/lua", "/usr/share/doc", "/usr/share/automake-1.16", "/etc", "/usr/bin", "/usr/sbin", "/var/lib/dpkg/info",
-  "engine", "lua", "scripts", "tests",
+  "/usr/share/lua", "/usr/share/doc", "/usr/share/automake-1.16", "/etc", "/usr/bin", "/usr/sbin",
+  "/var/lib/dpkg/info", "engine", "lua", "scripts", "tests",
 }
 local FILES_MIN = 20
 local LIMIT, PYTHON_LIMIT = 0.01, 0.001
