@@ -350,7 +350,7 @@ describe("census results", function()
       .. '"sum":{"files":1,"blank":2,"comment":3,"code":4},'
       .. '"skipped":[{"path":"a","reason":"x"},{"path":"b\u{FFFD}\\"\\n\\u0001","reason":"binary"}],'
       .. '"passed":{"empty":5}}\n', report.json(result))
-    assert.equal("passed over a: x\npassed over b\xFF\"\n\1: binary\n", report.skipped(result))
+    assert.equal("passed over a: x\npassed over b\xFF\"\\n\\x01: binary\n", report.skipped(result))
   end)
 
   it("need no global that is not Lua's own", function()
