@@ -5,6 +5,7 @@
  * Layer: cli. Thread: the main thread is the loop thread.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -60,10 +61,18 @@ static uint32_t wanted_workers(void)
 
 /* ---- signals ------------------------------------------------------------------------------ */
 
-static const char *signal_name(int number)
+static const char *signal_reason(int number)
 {
-    return number == SIGINT ? "interrupted (Ctrl-C)" : number == SIGTERM ? "terminated (SIGTERM)"
-                                                                         : "hung up (SIGHUP)";
+    switch (number) {
+    case SIGINT:
+        return "interrupted (Ctrl-C)";
+    case SIGTERM:
+        return "terminated (SIGTERM)";
+    case SIGPIPE:
+        return "nobody reads the output any more";
+    default:
+        return "hung up (SIGHUP)";
+    }
 }
 
 /* Ctrl-Z: the children's groups, which the terminal does not know, stop and go on with us. */
@@ -82,13 +91,11 @@ static void on_signal(void *user, int number, int count)
         return;
     }
     if (count > 1 || run->is_over) {
-        fprintf(stderr, "tutti: %s: killed\n", signal_name(number));
         (void)tutti_signal_processes(run->engine, SIGKILL);
         cli_signals_die(number);
     }
     run->signal = number;
-    fprintf(stderr, "tutti: %s: stopping, for up to 10 s; once more kills\n", signal_name(number));
-    (void)tutti_lua_cancel(run->L, signal_name(number));
+    (void)tutti_lua_cancel(run->L, signal_reason(number));
 }
 
 /* ---- the state ---------------------------------------------------------------------------- */
@@ -196,6 +203,15 @@ static int run_state(struct run *run, const struct cli_script *script)
     return status;
 }
 
+/* A standard stream that is closed would give its number to the next file that is opened. */
+static void open_standard_streams(void)
+{
+    for (int fd = 0; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) == -1 && errno == EBADF)
+            (void)open("/dev/null", fd == STDIN_FILENO ? O_RDONLY : O_WRONLY);
+    }
+}
+
 int cli_run(const struct cli_script *script)
 {
     struct run run = { NULL, NULL, 0, false };
@@ -203,6 +219,7 @@ int cli_run(const struct cli_script *script)
     if (script->file != NULL && !can_read(script->file))
         return CLI_BAD_USAGE;
     config.workers = wanted_workers();
+    open_standard_streams();
     raise_file_limit();
     cli_signals_block();
     int rc = tutti_engine_new(&run.engine, &config);

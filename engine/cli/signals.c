@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
@@ -21,7 +22,9 @@
 static struct {
     pthread_t thread;
     bool is_running;      /* [main thread] */
-    atomic_bool must_end; /* main stores before it sends SIGUSR2; watch loads after sigwait */
+    atomic_bool must_end;   /* main stores before it sends SIGUSR2; watch loads after sigwait */
+    atomic_bool pipe_broke; /* as must_end, stored by the handler */
+    atomic_bool pipe_seen;  /* the handler's own: it has told the watcher */
     tutti_engine *engine;
     void (*fn)(void *user, int number, int count);
     void *user;
@@ -37,22 +40,46 @@ struct arrival {
  * take to answer the second. */
 enum { GRACE_S = 10, ANSWER_S = 1 };
 
-static sigset_t watched_set(void)
+/* What the watcher waits for. Signals that were ignored when the program began stay ignored (nohup, a
+ * background job of a shell without job control). Filled once, by cli_signals_block. */
+static sigset_t watched;
+
+static void watch_unless_ignored(int number)
 {
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGHUP);
-    sigaddset(&set, SIGTSTP);
-    sigaddset(&set, SIGUSR2); /* ours alone: ends the thread */
-    return set;
+    struct sigaction old;
+    if (sigaction(number, NULL, &old) == 0 && old.sa_handler == SIG_IGN)
+        return;
+    sigaddset(&watched, number);
+}
+
+/* A write to a pipe that nobody reads any more, on the main thread: the watcher ends the script. */
+static void on_broken_pipe(int number)
+{
+    (void)number;
+    int saved = errno;
+    if (!atomic_exchange(&watcher.pipe_seen, true)) { /* a loop of writes must not keep the watcher busy */
+        atomic_store(&watcher.pipe_broke, true);
+        (void)kill(getpid(), SIGUSR2);
+    }
+    errno = saved;
 }
 
 void cli_signals_block(void)
 {
-    sigset_t set = watched_set();
-    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    struct sigaction pipe_action;
+    sigemptyset(&watched);
+    watch_unless_ignored(SIGINT);
+    watch_unless_ignored(SIGTERM);
+    watch_unless_ignored(SIGHUP);
+    watch_unless_ignored(SIGTSTP);
+    sigaddset(&watched, SIGUSR2); /* ours alone: the thread is to end, or a pipe broke */
+    pthread_sigmask(SIG_BLOCK, &watched, NULL);
+    if (sigaction(SIGPIPE, NULL, &pipe_action) != 0 || pipe_action.sa_handler == SIG_IGN)
+        return;
+    pipe_action.sa_handler = on_broken_pipe;
+    pipe_action.sa_flags = SA_RESTART;
+    sigemptyset(&pipe_action.sa_mask);
+    (void)sigaction(SIGPIPE, &pipe_action, NULL);
 }
 
 static void deliver(void *user)
@@ -75,33 +102,46 @@ static void post(int number, int count)
 
 /* Wait for the next signal; after the first one no longer than the patience that is left for it.
  * Returns 0 when that is over. */
-static int next_signal(const sigset_t *set, int count)
+static int next_signal(int first, int count)
 {
     static const struct timespec grace = { .tv_sec = GRACE_S };
     static const struct timespec answer = { .tv_sec = ANSWER_S };
+    const struct timespec *patience = count == 1 && first != SIGPIPE ? &grace : &answer;
     for (;;) {
         siginfo_t info;
-        int number = count == 0 ? sigwaitinfo(set, &info)
-                                : sigtimedwait(set, &info, count == 1 ? &grace : &answer);
-        if (number > 0)
+        int number = count == 0 ? sigwaitinfo(&watched, &info)
+                                : sigtimedwait(&watched, &info, patience);
+        if (number == SIGUSR2 && atomic_load(&watcher.must_end))
             return number;
-        if (errno == EAGAIN)
+        if (number == SIGUSR2 && atomic_exchange(&watcher.pipe_broke, false) && count == 0)
+            return SIGPIPE;
+        if (number > 0 && number != SIGUSR2)
+            return number;
+        if (number < 0 && errno == EAGAIN)
             return 0;
     }
+}
+
+/* Said here and not by the loop, which may be busy in a script. */
+static void say(int number, int count)
+{
+    const char *what = number == SIGINT ? "interrupted (Ctrl-C)"
+        : number == SIGTERM ? "terminated (SIGTERM)" : "hung up (SIGHUP)";
+    if (number == SIGPIPE)
+        return; /* nobody reads the output any more: what ends by that ends in silence */
+    fprintf(stderr, count == 1 ? "tutti: %s: stopping, for up to 10 s; once more kills\n"
+                               : "tutti: %s: killed\n", what);
 }
 
 static void *watch(void *unused)
 {
     (void)unused;
-    sigset_t set = watched_set();
     int count = 0;
     int first = 0;
     for (;;) {
-        int number = next_signal(&set, count);
-        if (number == SIGUSR2 && atomic_load(&watcher.must_end))
-            return NULL;
+        int number = next_signal(first, count);
         if (number == SIGUSR2)
-            continue;
+            return NULL;
         if (number == SIGTSTP) {
             post(number, count);
             continue;
@@ -110,6 +150,7 @@ static void *watch(void *unused)
         if (count > 2)
             cli_signals_die(first); /* nobody answers */
         first = first == 0 ? number : first;
+        say(first, count);
         post(first, count);
     }
 }

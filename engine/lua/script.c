@@ -4,11 +4,16 @@
  *
  * Layer: lua. Thread: the loop's.
  */
+#include <errno.h>
+#include <signal.h>
 #include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "lua/door.h"
 #include "lua/module.h"
 #include "lua/start.h"
+#include "lua/worker.h"
 #include "tutti_lua.h"
 
 /* Exit statuses (design 3). */
@@ -72,6 +77,19 @@ static bool root_has_failures(lua_State *L, struct tutti__lua *lua)
 
 /* ---- print -------------------------------------------------------------------------------- */
 
+/* What nobody reads any more ends the program, as it ends others; elsewhere it is an error to be seen. */
+static int refuse_print(lua_State *L, int number)
+{
+    struct tutti__lua *lua = tutti__lua_find(L);
+    if (number == EPIPE && lua != NULL && tutti__shared_is_program(lua->engine)) {
+        (void)kill(getpid(), SIGPIPE);
+        if (!lua->is_worker)
+            tutti__cancel_children(L, lua->root, "nobody reads the output any more");
+        tutti__checkpoint(L, lua);
+    }
+    return luaL_error(L, "print: %s", strerror(number));
+}
+
 /* print(...): one write for the whole line, so that lines of several threads are not torn.   [-n, +0, e] */
 int tutti__print(lua_State *L)
 {
@@ -88,9 +106,9 @@ int tutti__print(lua_State *L)
     luaL_pushresult(&line);
     size_t length = 0;
     const char *text = lua_tolstring(L, -1, &length);
-    (void)fwrite(text, 1, length, stdout);
-    (void)fflush(stdout);
-    return 0;
+    if (fwrite(text, 1, length, stdout) == length && fflush(stdout) == 0)
+        return 0;
+    return refuse_print(L, errno);
 }
 
 /* ---- os.exit ------------------------------------------------------------------------------ */
@@ -138,6 +156,7 @@ static int run_script(lua_State *L)
     struct running *running = (struct running *)lua_touserdata(L, 1);
     lua_remove(L, 1);
     replace_globals(L, lua);
+    tutti__shared_set_program(lua->engine);
     struct tutti__record *record = start_script(L, lua, running->name);
     if (tutti__bridge_run_until(lua->engine, is_over, lua) != TUTTI_OK)
         return luaL_error(L, "the loop of this engine cannot be run here");

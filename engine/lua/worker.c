@@ -21,6 +21,7 @@ struct tutti__shared {
     pthread_mutex_t mu;
     char *path;  /* [mu] package.path of the loop state */
     char *cpath; /* [mu] */
+    bool is_program;         /* [const once a script runs] */
     struct tutti__lua *loop; /* [loop] the loop state's half; NULL once that state has ended */
 };
 
@@ -101,6 +102,19 @@ static void set_paths(lua_State *L, struct tutti__shared *shared)
     lua_pop(L, 1);
     free(path);
     free(cpath);
+}
+
+void tutti__shared_set_program(tutti_engine *engine)
+{
+    struct tutti__shared *shared = tutti__shared_of(engine);
+    if (shared != NULL)
+        shared->is_program = true;
+}
+
+bool tutti__shared_is_program(tutti_engine *engine)
+{
+    const struct tutti__shared *shared = (const struct tutti__shared *)tutti__bridge_lua(engine);
+    return shared != NULL && shared->is_program;
 }
 
 void tutti__shared_forget(struct tutti__lua *lua)

@@ -15,6 +15,10 @@ struct tutti__lua *tutti__worker_lua(tutti_engine *engine);
 /* Note the module paths of the loop state, for the workers made from now on. Thread: the loop's. */
 void tutti__shared_note_paths(lua_State *L, struct tutti__lua *lua);
 
+/* The engine is that of `tutti run`, which owns the process: set before the script starts / ask. */
+void tutti__shared_set_program(tutti_engine *engine);
+bool tutti__shared_is_program(tutti_engine *engine);
+
 /* The loop state has ended: nothing is given to its root any more. Thread: the loop's. */
 void tutti__shared_forget(struct tutti__lua *lua);
 

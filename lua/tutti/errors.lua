@@ -16,6 +16,7 @@ local fields_of = core.error_fields
 local function is_internal(line)
   return line:find("^\t%[C%]: in %?$")
     or line:find("^\t%[C%]: in function <0x")
+    or line:find("^\t%[C%]: in %w+ 'tutti%.core%.")
     or line:find("^\ttutti/[%w_]+%.lua:")
     or line:find("^\t%(%.%.%.tail calls%.%.%.%)$")
 end
@@ -24,15 +25,16 @@ local function frames(stack)
   local kept = {}
   for line in stack:gmatch("[^\n]+") do
     if line ~= "stack traceback:" and not is_internal(line) then
-      kept[#kept + 1] = line:gsub("'tutti%.core%.", "'tutti.")
+      kept[#kept + 1] = line
     end
   end
   return kept
 end
 
-local function traceback(err)
+-- Where it rose, what started the task, who awaited it.
+local function trace_lines(err)
   local fields = fields_of(err)
-  local lines = { errors.text(err), "stack traceback:" }
+  local lines = { "stack traceback:" }
   table.move(frames(fields.stack or ""), 1, 1000, #lines + 1, lines)
   if fields.started then
     lines[#lines + 1] = ("\t%s: started task \"%s\""):format(fields.started, fields.task or "?")
@@ -46,7 +48,11 @@ local function traceback(err)
       end
     end
   end
-  return table.concat(lines, "\n")
+  return lines
+end
+
+local function traceback(err)
+  return errors.text(err) .. "\n" .. table.concat(trace_lines(err), "\n")
 end
 
 -- ---- text ----------------------------------------------------------------------------------
@@ -61,11 +67,14 @@ local function first_place(fields)
   return fields.started
 end
 
+-- Kinds whose message says nothing of the line it rose at.
+local PLACED = { error = true, io = true, exit = true, timeout = true }
+
 --- The message, with the place if it does not carry one.
 function errors.text(err)
   local fields = fields_of(err)
   local message = tostring(fields.message)
-  if fields.kind ~= "error" or message:find("^[^\n]-:%d+: ") then
+  if not PLACED[fields.kind] or message:find("^[^\n]-:%d+: ") then
     return message
   end
   local place = first_place(fields)
@@ -189,20 +198,56 @@ end)
 
 local WRONG = { usage = true, missing = true, cycle = true }
 
+-- The errors at the bottom of a group of groups, or of what was skipped: what really went wrong.
+local function leaves(err, list)
+  local fields = fields_of(err)
+  if not fields then
+    return list
+  end
+  local below = fields.kind == "group" and fields.errors or fields.kind == "skipped" and { fields.cause }
+  if not below or #below == 0 then
+    if not list[err] then
+      list[err] = true
+      list[#list + 1] = err
+    end
+    return list
+  end
+  for _, child in ipairs(below) do
+    leaves(child, list)
+  end
+  return list
+end
+
+local SHOWN_MAX = 5
+
+-- One error as a person wants it: what, in which task, the last output, where, started and awaited where.
+local function describe(err)
+  return show(err) .. "\n" .. table.concat(trace_lines(err), "\n")
+end
+
 --- Say why the script ended; returns the exit status (design 3).
 core.helper("script_report", function(err, made)
   io.stdout:flush()
+  local status = (WRONG[err.kind] or made == 0) and 3 or 1
   if err.kind == "cancelled" then
-    io.stderr:write(("tutti: %s\n"):format(errors.text(err)))
+    if err.reason ~= "nobody reads the output any more" then -- what ends by that ends in silence
+      io.stderr:write(("tutti: %s\n"):format(errors.text(err)))
+    end
     return 1
   end
-  if err.kind == "group" then
-    io.stderr:write(("tutti: %s\n"):format(tostring(err)))
-    return 1
+  local list = leaves(err, {})
+  if list[1] ~= err then
+    local what = err.kind == "group" and ("%d task%s failed"):format(#list, #list == 1 and "" or "s")
+      or errors.text(err):match("^[^\n]*")
+    io.stderr:write(("tutti: %s\n"):format(what))
   end
-  local shown = fields_of(err).tail and tostring(err) .. "\n" .. traceback(err) or traceback(err)
-  io.stderr:write(("tutti: %s\n"):format(shown))
-  return (WRONG[err.kind] or made == 0) and 3 or 1
+  for i = 1, math.min(#list, SHOWN_MAX) do
+    io.stderr:write(("tutti: %s\n"):format(describe(list[i])))
+  end
+  if #list > SHOWN_MAX then
+    io.stderr:write(("tutti: and %d more\n"):format(#list - SHOWN_MAX))
+  end
+  return status
 end)
 
 return errors
