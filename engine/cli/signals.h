@@ -14,8 +14,8 @@ void cli_signals_block(void);
 
 /**
  * Call fn(user, number, count) on the loop thread: count is 1 for the first of INT, TERM and HUP; 2, with
- * the number of the first, for the second or when 10 s have passed since the first. TSTP comes as itself. A broken pipe on
- * standard output counts as a signal too (PIPE), once, with 1 s to end.
+ * the number of the first, for the second or when 10 s have passed since the first. TSTP comes as itself.
+ * A broken pipe on standard output counts as a signal too (PIPE), once, with 1 s to end.
  * A loop that does not answer the second within 1 s is left to itself: the process dies.
  * Returns: TUTTI_OK or TUTTI_EAGAIN (no thread).
  */
