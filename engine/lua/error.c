@@ -47,6 +47,17 @@ static void set_task(lua_State *L, struct tutti__lua *lua)
     lua_pop(L, 1);
 }
 
+/* As luaL_where, but a frame of the Lua half or of C (a pcall) stands for its caller: the message is about a line of
+ * the script. (A tail call of a C function leaves the calling frame in place.) */
+static void push_where(lua_State *L, int level)
+{
+    lua_Debug ar;
+    while (lua_getstack(L, level, &ar) && lua_getinfo(L, "S", &ar) &&
+           (ar.what[0] == 'C' || strncmp(ar.source, "@tutti/", strlen("@tutti/")) == 0))
+        level++;
+    luaL_where(L, level);
+}
+
 void tutti__error_push(lua_State *L, struct tutti__lua *lua, const char *kind, const char *format, ...)
 {
     va_list args;
@@ -56,7 +67,14 @@ void tutti__error_push(lua_State *L, struct tutti__lua *lua, const char *kind, c
     va_end(args);
     lua_setfield(L, -2, "message");
     set_task(L, lua);
-    lua_pop(L, 1);
+    push_where(L, 1); /* a script that catches it by pcall gets no traceback, but this */
+    size_t length = 0;
+    const char *where = lua_tolstring(L, -1, &length);
+    if (length > strlen(": ")) {
+        lua_pushlstring(L, where, length - strlen(": "));
+        lua_setfield(L, -3, "place");
+    }
+    lua_pop(L, 2);
 }
 
 void tutti__error_set(lua_State *L, int index, const char *field)
@@ -84,17 +102,6 @@ void tutti__error_get(lua_State *L, int index, const char *field)
     lua_getiuservalue(L, index, 1);
     lua_getfield(L, -1, field);
     lua_remove(L, -2);
-}
-
-/* As luaL_where, but a frame of the Lua half stands for its caller: the message is about a line of
- * the script. (A tail call of a C function leaves the calling frame in place.) */
-static void push_where(lua_State *L, int level)
-{
-    lua_Debug ar;
-    while (lua_getstack(L, level, &ar) && lua_getinfo(L, "S", &ar) &&
-           strncmp(ar.source, "@tutti/", strlen("@tutti/")) == 0)
-        level++;
-    luaL_where(L, level);
 }
 
 int tutti__usage(lua_State *L, int level, const char *format, ...)

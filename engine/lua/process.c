@@ -365,6 +365,10 @@ void tutti__process_outcome(lua_State *L, struct tutti__record *record, int inde
         tutti__record_settle(L, record, TUTTI_TASK_DONE);
         return;
     }
+    if (record->source != 0) {
+        tutti__record_push_place(L, record);
+        tutti__error_set(L, -2, "started");
+    }
     lua_replace(L, table);
     tutti__record_settle(L, record, TUTTI_TASK_FAILED);
 }

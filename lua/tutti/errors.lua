@@ -64,7 +64,7 @@ local function first_place(fields)
       return place
     end
   end
-  return fields.started
+  return fields.place or fields.started
 end
 
 -- Kinds whose message says nothing of the line it rose at.

@@ -251,6 +251,13 @@ describe("errors", function()
     assert.is_string(tostring(err))
   end)
 
+  it("carry their place also when pcall caught them", function()
+    local _, io_error = pcall(tutti.fs.read, "/no/such/file")
+    assert.matches('^[^\n]*await_spec.lua:%d+: fs.read "/no/such/file"', tostring(io_error))
+    local _, exit = tutti.exec({ "false" }):pawait()
+    assert.matches("^[^\n]*await_spec.lua:%d+: exec", tostring(exit))
+  end)
+
   it("cannot be changed", function()
     local _, err = failing("x"):pawait()
     assert.has_error(function() err.message = "y" end)
