@@ -47,8 +47,8 @@ static void set_task(lua_State *L, struct tutti__lua *lua)
     lua_pop(L, 1);
 }
 
-/* As luaL_where, but a frame of the Lua half or of C (a pcall) stands for its caller: the message is about a line of
- * the script. (A tail call of a C function leaves the calling frame in place.) */
+/* As luaL_where, but a frame of the Lua half or of C (a pcall) stands for its caller: the message is
+ * about a line of the script. (A tail call of a C function leaves the calling frame in place.) */
 static void push_where(lua_State *L, int level)
 {
     lua_Debug ar;
