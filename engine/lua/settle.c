@@ -109,15 +109,21 @@ void tutti__settle_tell(lua_State *L, struct tutti__lua *lua)
     lua->telling = false;
 }
 
-void tutti__record_settle(lua_State *L, struct tutti__record *record, enum tutti_task_state state)
+/* Pop the outcome into UV_BODY and let go of arguments and coroutine. */
+static void store_outcome(lua_State *L, struct tutti__record *record)
 {
-    struct tutti__lua *lua = record->lua;
     tutti__record_push(L, record);
     lua_insert(L, -2);
     lua_setiuservalue(L, -2, UV_BODY);
     lua_pushnil(L);
     lua_setiuservalue(L, -2, UV_ARGS);
     lua_pop(L, 1);
+}
+
+void tutti__record_settle(lua_State *L, struct tutti__record *record, enum tutti_task_state state)
+{
+    struct tutti__lua *lua = record->lua;
+    store_outcome(L, record);
     record->state = (uint8_t)state;
     record->withdraw = NULL;
     record->flags |= RECORD_QUEUED;
@@ -290,12 +296,7 @@ static void join_end(lua_State *L, struct tutti__record *record)
 
 void tutti__record_body_ended(lua_State *L, struct tutti__record *record, bool failed)
 {
-    tutti__record_push(L, record);
-    lua_insert(L, -2);
-    lua_setiuservalue(L, -2, UV_BODY);
-    lua_pushnil(L);
-    lua_setiuservalue(L, -2, UV_ARGS);
-    lua_pop(L, 1);
+    store_outcome(L, record);
     record->co = NULL;
     record->state = TUTTI_TASK_SUSPENDED;
     record->flags |= RECORD_JOINING | (failed ? (uint32_t)RECORD_BODY_FAILED : 0u);

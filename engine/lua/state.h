@@ -78,7 +78,7 @@ enum {
 };
 
 /* Keys of the UV_EXTRA table. */
-enum { EXTRA_AFTER = 1, EXTRA_FAILED, EXTRA_CANCEL, EXTRA_DEFER, EXTRA_LIST, EXTRA_ENV };
+enum { EXTRA_AFTER = 1, EXTRA_FAILED, EXTRA_CANCEL, EXTRA_LIST, EXTRA_ENV };
 
 struct tutti__record {
     struct tutti__lua *lua;
