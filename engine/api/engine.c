@@ -27,10 +27,28 @@ static void on_worker_stop(void *user, void *slot)
     }
 }
 
+/* How many workers a config asks for. */
+static uint32_t pool_size(uint32_t workers)
+{
+    uint32_t cpus = tutti__cpu_count();
+    switch (workers) {
+    case TUTTI_NO_WORKERS:
+        return 0;
+    case TUTTI_FRAME_WORKERS:
+        cpus = cpus > 1 ? cpus - 1 : 1;
+        break;
+    case 0:
+        break;
+    default:
+        return workers;
+    }
+    return cpus < TUTTI_WORKERS_MAX ? cpus : TUTTI_WORKERS_MAX;
+}
+
 static int check_config(const tutti_config *cfg)
 {
     if (cfg->struct_size != sizeof *cfg || cfg->loop > TUTTI_LOOP_CALLER ||
-        cfg->workers > TUTTI_WORKERS_MAX) {
+        pool_size(cfg->workers) > TUTTI_WORKERS_MAX) {
         return TUTTI_EINVAL;
     }
     return TUTTI_OK;
@@ -39,16 +57,12 @@ static int check_config(const tutti_config *cfg)
 static int start_sched(tutti_engine *e, const tutti_config *cfg, const struct tutti__env *env)
 {
     struct tutti__sched_config config = {
-        .workers = cfg->workers,
+        .workers = pool_size(cfg->workers),
         .seed = cfg->seed,
         .env = env,
         .user = e,
         .worker_stop = on_worker_stop,
     };
-    if (config.workers == 0) {
-        uint32_t cpus = tutti__cpu_count();
-        config.workers = cpus < TUTTI_WORKERS_MAX ? cpus : TUTTI_WORKERS_MAX;
-    }
     return tutti__sched_new(&e->sched, &config);
 }
 

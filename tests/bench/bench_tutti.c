@@ -31,7 +31,7 @@ static int body_empty(tutti_task *self, void *arg, tutti_value *result)
 
 static void *start(unsigned threads)
 {
-    tutti_config config = { .struct_size = sizeof config, .workers = threads - 1, .seed = 1 };
+    tutti_config config = { .struct_size = sizeof config, .workers = threads > 1 ? threads - 1 : TUTTI_NO_WORKERS, .seed = 1 };
     tutti_engine *engine = NULL;
     return tutti_engine_new(&engine, &config) == TUTTI_OK ? engine : NULL;
 }
@@ -363,11 +363,16 @@ static uint64_t bare_wake(void *state, uint64_t n, bool check)
 #define MILLION 1000000
 
 const struct bench_case bench_tutti[] = {
+    { "independent", "tutti", 1, MILLION, start, independent, stop },
     { "independent", "tutti", 2, MILLION, start, independent, stop },
+    { "chain", "tutti", 1, MILLION, start, chain, stop },
     { "chain", "tutti", 2, MILLION, start, chain, stop },
+    { "fan_in", "tutti", 1, MILLION, start, fan_in, stop },
     { "fan_in", "tutti", 2, MILLION, start, fan_in, stop },
+    { "wavefront", "tutti", 1, MILLION, start, wavefront, stop },
     { "wavefront", "tutti", 2, MILLION, start, wavefront, stop },
     { "wavefront", "tutti", 2, MILLION / 4, start, wavefront, stop },
+    { "binary_tree", "tutti", 1, (1 << 20) - 1, start, binary_tree, stop },
     { "binary_tree", "tutti", 2, (1 << 20) - 1, start, binary_tree, stop },
     { "wake", "tutti", 2, 300, start, wake, stop },
     { "wake", "futex", 2, 300, bare_start, bare_wake, bare_stop },

@@ -212,10 +212,12 @@ extern "C" const struct bench_case bench_onetbb[] = {
     { "independent", "onetbb", 2, MILLION, start, independent, stop },
     { "chain", "onetbb", 1, MILLION, start, chain, stop },
     { "chain", "onetbb", 2, MILLION, start, chain, stop },
+    { "fan_in", "onetbb", 1, MILLION, start, fan_in, stop },
     { "fan_in", "onetbb", 2, MILLION, start, fan_in, stop },
     { "wavefront", "onetbb", 1, MILLION, start, wavefront, stop },
     { "wavefront", "onetbb", 2, MILLION, start, wavefront, stop },
     { "wavefront", "onetbb", 2, MILLION / 4, start, wavefront, stop },
+    { "binary_tree", "onetbb", 1, (1 << 20) - 1, start, binary_tree, stop },
     { "binary_tree", "onetbb", 2, (1 << 20) - 1, start, binary_tree, stop },
 };
 extern "C" const unsigned bench_onetbb_count = sizeof bench_onetbb / sizeof bench_onetbb[0];
