@@ -40,7 +40,8 @@ bool tutti__cancel_inherited(struct tutti__sched *sched, const tutti_task *task)
     if (TUTTI_LIKELY(TUTTI_LOAD(&sched->cancels, relaxed) == 0)) {
         return false;
     }
-    for (const tutti_task *parent = task->parent; parent != NULL; parent = parent->parent) {
+    const tutti_task *parent = tutti__record_parent(task);
+    for (; parent != NULL; parent = tutti__record_parent(parent)) {
         if ((TUTTI_LOAD(&parent->pending, relaxed) & TUTTI__PENDING_CANCEL) != 0) {
             return true;
         }
@@ -97,7 +98,7 @@ int tutti__task_cancel(tutti_task *task)
         struct tutti__wave wave;
         tutti__wave_begin(&wave, sched, tutti__thread_here(sched));
         tutti__wave_settle_claimed(&wave, task, TUTTI_ECANCELED, NULL);
-        if (task->fn == NULL) {
+        if ((tutti__record_flags(task) & TUTTI__RECORD_PROMISE) != 0) {
             tutti__task_drop(wave.thread, task); /* a promise is in no queue; the caller has one more */
         }
         tutti__wave_end(&wave, false);

@@ -127,9 +127,9 @@ static void count_settled(struct tutti__wave *wave)
 }
 
 /* Close the list of `task`, whose status and result are stored. Returns: its edges. */
-static struct tutti__edge *close_edges(struct tutti__wave *wave, tutti_task *task)
+static tutti__link close_edges(struct tutti__wave *wave, tutti_task *task)
 {
-    struct tutti__edge *list;
+    tutti__link list;
     uint64_t pending;
     if (tutti__task_is_sole(wave->thread, task)) {
         /* Nobody else can push, wait or cancel any more. */
@@ -179,7 +179,7 @@ static void join_outcome(tutti_task *task)
         return;
     }
     if ((flags & TUTTI__RECORD_RESULT) != 0) {
-        tutti__value_free(tutti__record_result(task));
+        tutti__value_free(&task->u.result);
         tutti__record_set_flags(task, flags & ~TUTTI__RECORD_RESULT);
     }
 }
@@ -187,7 +187,7 @@ static void join_outcome(tutti_task *task)
 /* Tell the parent that `task` has settled. `lonely`: it failed and nobody looks at it. */
 static void tell_parent(struct tutti__wave *wave, tutti_task *task, bool lonely)
 {
-    tutti_task *parent = task->parent;
+    tutti_task *parent = task->parent; /* it has one */
     if (lonely) {
         TUTTI_FETCH_OR(&parent->pending, TUTTI__PENDING_CHILD_FAILED, relaxed); /* published below */
     }
@@ -200,48 +200,43 @@ static void tell_parent(struct tutti__wave *wave, tutti_task *task, bool lonely)
 
 /* ---- following the edges ------------------------------------------------------------------ */
 
-static void call_notice(struct tutti__edge *edge, tutti_task *task)
+static void call_notice(tutti__link link, tutti_task *task)
 {
-    struct tutti__notice *notice = (struct tutti__notice *)(void *)edge;
+    struct tutti__notice *notice = (struct tutti__notice *)(void *)tutti__link_edge(link);
     notice->fn(notice, task);
 }
 
-static tutti_task *edge_task(uintptr_t to)
+static void follow_done(struct tutti__wave *wave, tutti_task *task, tutti__link list)
 {
-    return (tutti_task *)to; /* TUTTI__EDGE_TASK is 0 */
-}
-
-static void follow_done(struct tutti__wave *wave, tutti_task *task, struct tutti__edge *list)
-{
-    while (list != NULL) {
-        struct tutti__edge *next = list->next; /* before the unit is given: see the invariants */
-        uintptr_t to = list->to;
-        if (TUTTI_UNLIKELY((to & TUTTI__EDGE_NOTICE) != 0)) {
-            call_notice(list, task);
+    while (list != 0) {
+        tutti__link link = list;
+        list = TUTTI_GET(tutti__link_edge(link)->next); /* before the unit is given: see the invariants */
+        if (TUTTI_UNLIKELY(tutti__link_kind(link) == TUTTI__EDGE_NOTICE)) {
+            call_notice(link, task);
         } else {
-            tutti__wave_count_down(wave, edge_task(to), 1);
+            tutti__wave_count_down(wave, tutti__link_task(link), 1);
         }
-        list = next;
     }
 }
 
 /* Call the notices among the edges of `task` and put its successors on the stack. */
-static void spread(tutti_task *task, struct tutti__edge *list, struct tutti__edge **stack)
+static void spread(tutti_task *task, tutti__link list, tutti__link *stack)
 {
-    while (list != NULL) {
-        struct tutti__edge *next = list->next;
-        if ((list->to & TUTTI__EDGE_NOTICE) != 0) {
-            call_notice(list, task);
+    while (list != 0) {
+        tutti__link link = list;
+        struct tutti__edge *edge = tutti__link_edge(link);
+        list = TUTTI_GET(edge->next);
+        if (tutti__link_kind(link) == TUTTI__EDGE_NOTICE) {
+            call_notice(link, task);
         } else {
-            list->next = *stack;
-            *stack = list;
+            TUTTI_SET(edge->next, *stack);
+            *stack = link;
         }
-        list = next;
     }
 }
 
 /* Settle a claimed task up to its edges. Returns: these. */
-static struct tutti__edge *settle_early(struct tutti__wave *wave, tutti_task *task, int status,
+static tutti__link settle_early(struct tutti__wave *wave, tutti_task *task, int status,
                                         tutti_task *cause)
 {
     task->status = status;
@@ -250,26 +245,27 @@ static struct tutti__edge *settle_early(struct tutti__wave *wave, tutti_task *ta
         TUTTI_STORE(&task->link, cause, relaxed); /* published by the close; it is in no queue */
     }
     tutti__task_drop_arg(task);
-    struct tutti__edge *list = close_edges(wave, task);
+    tutti__link list = close_edges(wave, task);
     count_settled(wave);
     return list;
 }
 
 /* `task`, or the cause of it, has not succeeded: follow all edges with that. */
-static void follow_failed(struct tutti__wave *wave, tutti_task *task, struct tutti__edge *list)
+static void follow_failed(struct tutti__wave *wave, tutti_task *task, tutti__link list)
 {
     tutti_task *cause = tutti__task_root(task);
-    struct tutti__edge *stack = NULL;
+    tutti__link stack = 0;
     spread(task, list, &stack);
-    while (stack != NULL) {
-        struct tutti__edge *edge = stack;
-        stack = edge->next;
-        tutti_task *succ = edge_task(edge->to);
+    while (stack != 0) {
+        tutti__link link = stack;
+        stack = TUTTI_GET(tutti__link_edge(link)->next);
+        tutti_task *succ = tutti__link_task(link);
+        uint32_t flags = tutti__record_flags(succ);
         /* It is there: this edge has not been counted down. */
-        if ((tutti__record_flags(succ) & TUTTI_RUN_ON_SKIP) == 0 && tutti__task_claim(succ)) {
-            struct tutti__edge *more = settle_early(wave, succ, TUTTI_ESKIPPED, cause);
+        if ((flags & TUTTI_RUN_ON_SKIP) == 0 && tutti__task_claim(succ)) {
+            tutti__link more = settle_early(wave, succ, TUTTI_ESKIPPED, cause);
             spread(succ, more, &stack);
-            if (succ->parent != NULL) {
+            if ((flags & TUTTI__RECORD_PARENT) != 0) {
                 tell_parent(wave, succ, false);
             }
         }
@@ -283,17 +279,17 @@ void tutti__wave_settle(struct tutti__wave *wave, tutti_task *task)
 {
     tutti__task_drop_arg(task);
     int status = task->status;
-    struct tutti__edge *list = close_edges(wave, task);
+    tutti__link list = close_edges(wave, task);
     bool failed = status != TUTTI_OK && status != TUTTI_ECANCELED;
     /* Nobody had asked to be told, and nobody has a handle to ask with (acquire as in task_is_sole). */
-    bool lonely = failed && list == NULL && TUTTI_LOAD(&task->refs, acquire) == 1;
+    bool lonely = failed && list == 0 && TUTTI_LOAD(&task->refs, acquire) == 1;
     if (status == TUTTI_OK) {
         follow_done(wave, task, list);
     } else {
         follow_failed(wave, task, list);
     }
     count_settled(wave);
-    if (task->parent != NULL) {
+    if ((tutti__record_flags(task) & TUTTI__RECORD_PARENT) != 0) {
         tell_parent(wave, task, lonely);
     }
     tutti__task_drop(wave->thread, task);
@@ -303,7 +299,7 @@ void tutti__wave_settle_claimed(struct tutti__wave *wave, tutti_task *task, int 
                                 tutti_task *cause)
 {
     follow_failed(wave, task, settle_early(wave, task, status, cause));
-    if (task->parent != NULL) {
+    if ((tutti__record_flags(task) & TUTTI__RECORD_PARENT) != 0) {
         tell_parent(wave, task, false);
     }
 }
@@ -327,9 +323,8 @@ void tutti__wave_body_end(struct tutti__wave *wave, tutti_task *task, uint32_t c
 
 void tutti__wave_suspended_end(struct tutti__wave *wave, tutti_task *task)
 {
-    /* A body that made children and suspended has counted itself as one more (run.c). acquire: that
-     * count came before RETURNED, which the caller has seen. */
-    if (TUTTI_LOAD(&task->children, acquire) != 0) {
+    /* A body that made children and suspended has counted itself as one more (run.c). */
+    if ((TUTTI_LOAD(&task->pending, acquire) & TUTTI__PENDING_CHILDREN) != 0) {
         uint64_t old = TUTTI_FETCH_OR(&task->pending, TUTTI__PENDING_JOINING, relaxed);
         if ((old & TUTTI__PENDING_CANCEL) != 0) {
             tutti__record_set_flags(task, tutti__record_flags(task) | TUTTI__RECORD_LATE);

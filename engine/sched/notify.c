@@ -8,6 +8,5 @@
 
 bool tutti__task_notify(tutti_task *task, struct tutti__notice *notice)
 {
-    notice->edge.to = (uintptr_t)notice | TUTTI__EDGE_NOTICE;
-    return tutti__edge_push(&task->succ, &notice->edge);
+    return tutti__edge_push(&task->succ, &notice->edge, TUTTI__EDGE_NOTICE);
 }

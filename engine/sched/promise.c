@@ -33,10 +33,15 @@ static void store_outcome(tutti_task *task, int status, tutti_value *value)
     tutti__task_set_result(task, value);
 }
 
+static bool is_promise(const tutti_task *task)
+{
+    return (tutti__record_flags(task) & TUTTI__RECORD_PROMISE) != 0;
+}
+
 bool tutti__promise_start(tutti_task *task)
 {
     uint64_t pending = TUTTI_LOAD(&task->pending, relaxed); /* the exchange decides */
-    TUTTI_ASSERT(task->fn == NULL);
+    TUTTI_ASSERT(is_promise(task));
     while ((pending & (TUTTI__PENDING_CLAIMED | TUTTI__PENDING_STARTED)) == 0) {
         /* acq_rel: in one order with the claims. RETURNED: no body is going to return. */
         if (TUTTI_CAS_WEAK(&task->pending, &pending,
@@ -102,7 +107,7 @@ int tutti__promise_settle(tutti_task *task, int status, tutti_value *value)
         rc = TUTTI_EINVAL;
     } else if (tutti__task_is_done(task)) {
         rc = TUTTI_ESETTLED;
-    } else if (task->fn != NULL || is_started(task)) {
+    } else if (!is_promise(task) || is_started(task)) {
         rc = settle_started(task, status, value);
     } else {
         rc = settle_promise(task, status, value);

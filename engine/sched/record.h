@@ -2,14 +2,19 @@
 /*
  * record.h - the layout of a task, and what its flag words mean. Only for engine/sched.
  *
- *   0   header (64 bytes)
- *   64  edges[n], 16 bytes each (at least 24 bytes: later the result lies here)
- *       drop function, if any, right before
- *   ..  the argument: a pointer, or a copy of arg_bytes (aligned to 16)
+ *   0   line of all: what submit, run and settle of a plain task touch
+ *         succ, pending, refs, flags, fn | edge 0 | edge 1, arg, status, edge_count
+ *   64  line of few: children, queues other than the deque, cancellation
+ *         parent, link, children
+ *   88  the argument's drop function; with INLINE the copy of arg_bytes from 96 on, aligned to 16
+ *   ..  edges from the third on (all of them, and wide ones, in a record above 4 KiB)
  *
- * The edges are dead once the task has started: each was counted down before. So the result, 24 bytes,
- * takes their place, and never touches the argument, which a suspended body may still read. With two
- * edges and 32 bytes of argument a record is 128 bytes.
+ * A task that one thread makes and another runs costs one line each way: the second one is written and
+ * read only by what needs it, and not even initialised. With two edges and 32 bytes of argument a
+ * record is 128 bytes.
+ *
+ * The edges and fn are dead once the body has ended: each edge was counted down before. So the result,
+ * 24 bytes, takes their place, and never touches the argument, which a suspended body may still read.
  *
  * Layer: sched. Locks: none.
  */
@@ -20,26 +25,44 @@
 #include "base/limits.h"
 #include "sched/edge.h"
 #include "sched/slab.h"
+#include "sched/task.h"
 
 struct tutti_task {
-    /* [any] NULL | newest edge | CLOSED: see edge.h. Its close is what "settled" means. */
-    TUTTI_ATOMIC(struct tutti__edge *) succ;
+    /* [any] the newest edge, or CLOSED: see edge.h. Its close is what "settled" means. */
+    tutti__edge_head succ;
     /* [any] low half: edges left (and what submit still holds back); above: PENDING_* */
     TUTTI_ATOMIC(uint64_t) pending;
     /* [any] handles + 1 of the scheduler while the record is waiting, queued, running or suspended */
     TUTTI_ATOMIC(uint32_t) refs;
-    /* [any] children that were made - children that have ended; see tutti__wave_body_end */
-    TUTTI_ATOMIC(uint32_t) children;
-    tutti_task_fn fn;          /* [const] NULL: a promise */
-    struct tutti_task *parent; /* [const] valid until this task has settled; NULL: none */
+    TUTTI_ATOMIC(uint32_t) flags; /* [who makes, runs or settles it, one at a time] RECORD_* */
+    union {
+        struct {
+            tutti_task_fn fn;              /* [const until the body has ended] */
+            struct tutti__edge edges[2];   /* [as edge.h] not in a record with wide ones */
+        } start;
+        tutti_value result; /* [who settles it; any after the close] with RECORD_RESULT */
+    } u;
+    void *arg;           /* [const] without RECORD_INLINE */
+    int32_t status;      /* [who settles it; any after the close] */
+    uint32_t edge_count; /* [const] */
+
+    struct tutti_task *parent; /* [const] with RECORD_PARENT; valid until this task has settled */
     /* [any] in turn: next in a queue · cancel hook of a suspended task · next in a list of a wave ·
-     * the cause (a reference) of a skipped one. */
+     * the cause (a reference) of a skipped one. Not initialised, but odd only while it is a hook. */
     TUTTI_ATOMIC(void *) link;
-    int32_t status;                /* [who settles it; any after the close] */
-    uint32_t edge_count;           /* [const] */
-    TUTTI_ATOMIC(uint32_t) flags;  /* [who makes, runs or settles it, one at a time] RECORD_* */
+    /* [any] children that were made - children that have ended; see tutti__wave_body_end. Set to 0
+     * before the first child is made. */
+    TUTTI_ATOMIC(uint32_t) children;
+    uint32_t unused;
 };
-_Static_assert(sizeof(struct tutti_task) <= 64, "the header is one cache line");
+_Static_assert(offsetof(struct tutti_task, parent) == 64, "the first line is what every task needs");
+_Static_assert(sizeof(struct tutti_task) == 88, "the argument's copy begins at 96");
+
+/* How an edge of a record above the classes of narrow edges finds its task. */
+struct tutti__wide_edge {
+    struct tutti__edge edge; /* first */
+    tutti_task *to;          /* [const] */
+};
 
 /* The state in `pending`. */
 #define TUTTI__PENDING_EDGES UINT64_C(0xffffffff)
@@ -54,6 +77,7 @@ _Static_assert(sizeof(struct tutti_task) <= 64, "the header is one cache line");
 #define TUTTI__PENDING_CHILD_FAILED (UINT64_C(1) << 40) /* and nobody looked at that child */
 #define TUTTI__PENDING_WAITED (UINT64_C(1) << 41)  /* somebody sleeps until it settles (wait.c) */
 #define TUTTI__PENDING_OBSERVED (UINT64_C(1) << 42) /* see tutti__task_observe */
+#define TUTTI__PENDING_CHILDREN (UINT64_C(1) << 43) /* with RETURNED: the body made some */
 
 /* The low bits of `flags` are those of enum tutti_task_flags. */
 #define TUTTI__RECORD_API 0xfu
@@ -62,25 +86,16 @@ _Static_assert(sizeof(struct tutti_task) <= 64, "the header is one cache line");
 #define TUTTI__RECORD_DROP (1u << 10)   /* the argument's drop function is still to be called */
 #define TUTTI__RECORD_RESULT (1u << 11) /* there is a result */
 #define TUTTI__RECORD_LATE (1u << 12)   /* was cancelled before it began to join its children */
+#define TUTTI__RECORD_PROMISE (1u << 13) /* has no body: what is in `u.start` means nothing */
+#define TUTTI__RECORD_PARENT (1u << 14) /* is a child of `parent` */
 
 typedef void (*tutti__drop_fn)(void *arg);
 
-static inline struct tutti__edge *tutti__record_edges(tutti_task *task)
-{
-    return (struct tutti__edge *)(void *)((char *)task + 64);
-}
-
-static inline tutti_value *tutti__record_result(const tutti_task *task)
-{
-    return (tutti_value *)(void *)((char *)(uintptr_t)task + 64);
-}
-
-/* Where the argument lies in a record with so many edges. */
-static inline size_t tutti__record_arg_offset(size_t edges, bool drop)
-{
-    size_t tail = edges <= 1 ? sizeof(tutti_value) : edges * sizeof(struct tutti__edge);
-    return 64 + ((tail + (drop ? sizeof(tutti__drop_fn) : 0) + 15) & ~(size_t)15);
-}
+enum {
+    TUTTI__RECORD_DROP_OFFSET = 88,
+    TUTTI__RECORD_ARG_OFFSET = 96,
+    TUTTI__RECORD_SMALL_ARG = 32, /* so much is in a record of 128 bytes */
+};
 
 static inline uint32_t tutti__record_flags(const tutti_task *task)
 {
@@ -93,12 +108,36 @@ static inline void tutti__record_set_flags(tutti_task *task, uint32_t flags)
     TUTTI_STORE(&task->flags, flags, relaxed); /* as above; one thread writes at a time */
 }
 
+static inline tutti_task *tutti__record_parent(const tutti_task *task)
+{
+    return (tutti__record_flags(task) & TUTTI__RECORD_PARENT) != 0 ? task->parent : NULL;
+}
+
+static inline void *tutti__record_at(tutti_task *task, size_t offset)
+{
+    return (char *)task + offset;
+}
+
+static inline tutti__drop_fn *tutti__record_drop(tutti_task *task)
+{
+    return (tutti__drop_fn *)tutti__record_at(task, TUTTI__RECORD_DROP_OFFSET);
+}
+
 /* What the body gets. */
 static inline void *tutti__record_arg(tutti_task *task, uint32_t flags)
 {
-    char *place = (char *)task + tutti__record_arg_offset(task->edge_count,
-                                                          (flags & TUTTI__RECORD_DROP) != 0);
-    return (flags & TUTTI__RECORD_INLINE) != 0 ? place : *(void **)(void *)place;
+    return (flags & TUTTI__RECORD_INLINE) != 0 ? tutti__record_at(task, TUTTI__RECORD_ARG_OFFSET)
+                                               : task->arg;
+}
+
+/* The task whose edge `link` leads to; not of a notice. */
+static inline tutti_task *tutti__link_task(tutti__link link)
+{
+    uint32_t kind = tutti__link_kind(link);
+    if (TUTTI_LIKELY(kind <= TUTTI__EDGE_NARROW_MAX)) {
+        return (tutti_task *)(link & ~(((tutti__link)128 << kind) - 1));
+    }
+    return ((struct tutti__wide_edge *)tutti__link_edge(link))->to;
 }
 
 #endif

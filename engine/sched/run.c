@@ -20,13 +20,13 @@ static TUTTI_COLD void settle_as_cancelled(struct tutti__thread *thread, tutti_t
     tutti__task_drop(thread, task); /* the queue's */
 }
 
-static bool must_not_start(const struct tutti__sched *sched, const tutti_task *task)
+static bool must_not_start(struct tutti__sched *sched, const tutti_task *task)
 {
     /* relaxed: a task that starts a moment after the close is one that was running. */
     if (TUTTI_UNLIKELY(TUTTI_LOAD(&sched->closed, relaxed) != 0)) {
         return true;
     }
-    return task->parent != NULL && tutti__cancel_inherited(tutti__sched_of(task), task);
+    return tutti__cancel_inherited(sched, task);
 }
 
 /* Mark `task` as started. Returns: false if somebody has settled it early. */
@@ -47,12 +47,14 @@ static bool start(struct tutti__thread *thread, tutti_task *task)
 /* The body wants the task to be settled later, by tutti__promise_settle; that may have come already. */
 static tutti_task *suspended(struct tutti__thread *thread, tutti_task *task, uint32_t children)
 {
+    uint64_t returned = TUTTI__PENDING_RETURNED;
     if (children != 0) {
         /* One more, for the suspension itself: see tutti__wave_suspended_end. */
         TUTTI_FETCH_ADD(&task->children, children + 1, acq_rel);
+        returned |= TUTTI__PENDING_CHILDREN;
     }
     /* acq_rel: the settler sees what the body did, or this thread sees the outcome. */
-    uint64_t old = TUTTI_FETCH_OR(&task->pending, TUTTI__PENDING_RETURNED, acq_rel);
+    uint64_t old = TUTTI_FETCH_OR(&task->pending, returned, acq_rel);
     if ((old & TUTTI__PENDING_OUTCOME) == 0) {
         return NULL; /* not ours to look at any more */
     }
@@ -71,8 +73,8 @@ static int status_of(int returned)
 /* The task has ended and nothing follows: nobody knows it. */
 static bool ended_alone(struct tutti__thread *thread, tutti_task *task)
 {
-    if (task->parent != NULL || !tutti__task_is_sole(thread, task) ||
-        TUTTI_LOAD(&task->succ, acquire) != NULL ||
+    if ((tutti__record_flags(task) & TUTTI__RECORD_PARENT) != 0 ||
+        !tutti__task_is_sole(thread, task) || TUTTI_LOAD(&task->succ, acquire) != 0 ||
         TUTTI_LOAD(&task->pending, relaxed) != TUTTI__PENDING_STARTED) {
         return false;
     }
@@ -97,7 +99,7 @@ static tutti_task *run_one(struct tutti__thread *thread, tutti_task *task)
     struct tutti__frame *outer = thread->frame;
     tutti_value result = { 0 };
     thread->frame = &frame;
-    int returned = task->fn(task, tutti__record_arg(task, tutti__record_flags(task)), &result);
+    int returned = task->u.start.fn(task, tutti__record_arg(task, tutti__record_flags(task)), &result);
     thread->frame = outer;
 
     /* relaxed: only to see a settle that the body itself made or knows of; SUSPEND decides below. */

@@ -17,8 +17,6 @@ struct tutti__region {
 
 static const size_t REGION_BYTES = (size_t)TUTTI_REGION_SLABS * TUTTI__SLAB_BYTES;
 
-static const uint32_t HEADER_UNITS = TUTTI__SLAB_HEADER / TUTTI__SLAB_UNIT;
-
 /* ---- store -------------------------------------------------------------------------------- */
 
 void tutti__store_init(struct tutti__store *store, struct tutti__sched *sched)
@@ -81,7 +79,6 @@ static struct tutti__slab *store_take(struct tutti__store *store, struct tutti__
         return NULL;
     }
     uint32_t units = (128u << size_class) / TUTTI__SLAB_UNIT;
-    uint32_t all = TUTTI__SLAB_BYTES / TUTTI__SLAB_UNIT - HEADER_UNITS;
     if (slab->object_units != units && slab->object_units != 0) { /* 0: pages as the system gave them */
         /* Objects of another size lay here: what a walk takes for a record must not be their middle. */
         memset((char *)slab + TUTTI__SLAB_HEADER, 0, TUTTI__SLAB_BYTES - TUTTI__SLAB_HEADER);
@@ -91,8 +88,8 @@ static struct tutti__slab *store_take(struct tutti__store *store, struct tutti__
     slab->size_class = size_class;
     slab->object_units = units;
     slab->free_unit = 0;
-    TUTTI_STORE(&slab->bump_unit, HEADER_UNITS, relaxed);
-    slab->end_unit = HEADER_UNITS + all / units * units;
+    TUTTI_STORE(&slab->bump_unit, units, relaxed); /* the header lies where the first one would */
+    slab->end_unit = TUTTI__SLAB_BYTES / TUTTI__SLAB_UNIT;
     slab->used = 0;
     slab->listed = false;
     return slab;
@@ -136,7 +133,7 @@ static void walk_slab(struct tutti__slab *slab, const struct tutti__visitor *vis
         return;
     }
     uint32_t end = TUTTI_LOAD(&slab->bump_unit, relaxed);
-    for (uint32_t unit = HEADER_UNITS; unit < end; unit += slab->object_units) {
+    for (uint32_t unit = slab->object_units; unit < end; unit += slab->object_units) {
         void *object = tutti__slab_at(slab, unit);
         if (visitor->pin(object)) {
             visitor->visit(visitor->user, object);
@@ -261,7 +258,7 @@ static void slab_refile(struct tutti__heap *heap, struct tutti__slab *slab)
     if (slab == heap->current[slab->size_class]) {
         if (slab->used == 0) {
             slab->free_unit = 0; /* in order again, as if new: the next objects lie side by side */
-            TUTTI_STORE(&slab->bump_unit, HEADER_UNITS, relaxed);
+            TUTTI_STORE(&slab->bump_unit, slab->object_units, relaxed);
         }
     } else if (slab->used == 0) {
         if (slab->listed) {

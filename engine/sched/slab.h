@@ -2,7 +2,9 @@
 /*
  * slab.h - memory of task records: aligned slabs of one size class, owned by one thread's heap each.
  *
- *   slab (64 KiB, aligned)   | header 128 bytes | object | object | ... |
+ *   slab (64 KiB, aligned)   | header 128 bytes | .. | object | object | ... |
+ *
+ * An object lies at a multiple of its size, so any address inside leads to it (edge.h).
  *
  * The owner allocates from and frees to its slabs without any atomic. Other threads push what they
  * free on the slab's `remote` list; the one that makes it non-empty also pushes the slab on the owner's

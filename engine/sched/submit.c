@@ -16,6 +16,8 @@ struct attach {
     tutti_task *task;
     tutti_task *const *after;
     uint32_t count;   /* of after */
+    uint32_t kind;    /* of the edges: edge.h */
+    void *more;       /* the edges that are not in the record's first line; NULL: none */
     uint32_t settled; /* edges that need not be waited for and are not counted down yet */
     uint32_t shared;  /* edges that were pushed: others know the task */
     tutti_task *cause; /* the first of after that has not succeeded; NULL: none */
@@ -56,12 +58,10 @@ static void *alloc_record(struct tutti__thread *thread, size_t bytes)
 /* All atomics are relaxed: the record is published by an edge, a queue or the handle. */
 static void init_header(tutti_task *task, tutti_task_fn fn, uint32_t refs, uint32_t flags)
 {
-    TUTTI_STORE(&task->succ, NULL, relaxed);
+    TUTTI_STORE(&task->succ, 0, relaxed);
     TUTTI_STORE(&task->refs, refs, relaxed);
-    TUTTI_STORE(&task->children, 0, relaxed);
-    TUTTI_STORE(&task->link, NULL, relaxed);
     TUTTI_STORE(&task->flags, flags | TUTTI__RECORD_LIVE, relaxed);
-    task->fn = fn;
+    task->u.start.fn = fn;
     task->status = TUTTI_OK;
 }
 
@@ -72,45 +72,102 @@ static void count_submitted(struct tutti__thread *thread)
     TUTTI_STORE(&thread->counters.submitted, submitted + 1, relaxed);
 }
 
-static void store_arg(tutti_task *task, const tutti_task_desc *desc, size_t offset)
+/* Where the edges from the third on lie: behind the argument. */
+static size_t more_edges_offset(const tutti_task_desc *desc)
 {
-    char *place = (char *)task + offset;
+    return TUTTI__RECORD_ARG_OFFSET + ((desc->arg_bytes + 7) & ~(size_t)7);
+}
+
+/* Is the record so large that its edges must name it? */
+static bool is_wide(const tutti_task_desc *desc, size_t edges)
+{
+    return tutti__slab_class(more_edges_offset(desc) + edges * sizeof(struct tutti__edge)) >
+           TUTTI__EDGE_NARROW_MAX;
+}
+
+static size_t record_bytes(const tutti_task_desc *desc, size_t edges)
+{
+    size_t edge_bytes = is_wide(desc, edges) ? sizeof(struct tutti__wide_edge)
+                                             : sizeof(struct tutti__edge);
+    return more_edges_offset(desc) + edges * edge_bytes;
+}
+
+/* Memory for the record; `a->edges` and `a->kind` say where its edges are. */
+static tutti_task *alloc_task(struct tutti__thread *thread, const tutti_task_desc *desc,
+                              struct attach *a)
+{
+    a->kind = 0;
+    a->more = NULL;
+    if (TUTTI_LIKELY(a->count <= 2 && desc->arg_bytes <= TUTTI__RECORD_SMALL_ARG)) {
+        return tutti__heap_alloc(&thread->heap, 0);
+    }
+    size_t bytes = record_bytes(desc, a->count);
+    tutti_task *task = alloc_record(thread, bytes);
+    if (task != NULL) {
+        uint32_t size_class = tutti__slab_class(bytes);
+        bool wide = is_wide(desc, a->count);
+        a->kind = wide ? TUTTI__EDGE_WIDE : size_class;
+        a->more = tutti__record_at(task, more_edges_offset(desc));
+    }
+    return task;
+}
+
+static void store_arg(tutti_task *task, const tutti_task_desc *desc)
+{
     if (desc->arg_drop != NULL) {
-        ((void (**)(void *))(void *)place)[-1] = desc->arg_drop;
+        *tutti__record_drop(task) = desc->arg_drop;
     }
     if (desc->arg_bytes == 0) {
-        *(void **)(void *)place = desc->arg;
+        task->arg = desc->arg;
     } else {
-        memcpy(place, desc->arg, desc->arg_bytes);
+        memcpy(tutti__record_at(task, TUTTI__RECORD_ARG_OFFSET), desc->arg, desc->arg_bytes);
     }
 }
 
-static tutti_task *make_record(struct tutti__thread *thread, const tutti_task_desc *desc,
-                               uint32_t edges, uint32_t refs)
+/* The running body makes a child. */
+static uint32_t adopt(struct tutti__frame *frame, tutti_task *task)
 {
-    size_t offset = tutti__record_arg_offset(edges, desc->arg_drop != NULL);
-    size_t arg_bytes = desc->arg_bytes != 0 ? desc->arg_bytes : sizeof(void *);
-    tutti_task *task = alloc_record(thread, offset + arg_bytes);
+    task->parent = frame->task;
+    if (frame->children++ == 0) { /* added up when the body ends (complete.c) */
+        /* relaxed: no child has been published yet, and only children touch it. */
+        TUTTI_STORE(&frame->task->children, 0, relaxed);
+    }
+    return TUTTI__RECORD_PARENT;
+}
+
+static tutti_task *make_record(struct tutti__thread *thread, const tutti_task_desc *desc,
+                               struct attach *a, uint32_t refs)
+{
+    tutti_task *task = alloc_task(thread, desc, a);
     if (TUTTI_UNLIKELY(task == NULL)) {
         return NULL;
     }
     uint32_t flags = desc->flags;
     flags |= desc->arg_bytes != 0 ? TUTTI__RECORD_INLINE : 0;
     flags |= desc->arg_drop != NULL ? TUTTI__RECORD_DROP : 0;
-    init_header(task, desc->fn, refs, flags);
-    TUTTI_STORE(&task->pending, edges, relaxed);
-    task->edge_count = edges;
-    task->parent = NULL;
     if (thread->frame != NULL && (flags & TUTTI_DETACH) == 0) {
-        task->parent = thread->frame->task;
-        thread->frame->children++; /* added up when the body ends (complete.c) */
+        flags |= adopt(thread->frame, task);
     }
-    store_arg(task, desc, offset);
+    init_header(task, desc->fn, refs, flags);
+    TUTTI_STORE(&task->pending, a->count, relaxed);
+    task->edge_count = a->count;
+    store_arg(task, desc);
     count_submitted(thread);
+    a->task = task;
     return task;
 }
 
 /* ---- edges -------------------------------------------------------------------------------- */
+
+static struct tutti__edge *edge_at(const struct attach *a, uint32_t i)
+{
+    if (TUTTI_UNLIKELY(a->kind == TUTTI__EDGE_WIDE)) {
+        struct tutti__wide_edge *wide = (struct tutti__wide_edge *)a->more + i;
+        wide->to = a->task;
+        return &wide->edge;
+    }
+    return i < 2 ? &a->task->u.start.edges[i] : (struct tutti__edge *)a->more + (i - 2);
+}
 
 /* Add edge `i`. Returns: whether it was pushed; if not it is settled. */
 static bool attach_one(struct attach *a, uint32_t i)
@@ -119,9 +176,7 @@ static bool attach_one(struct attach *a, uint32_t i)
     if (pred == NULL) {
         return false;
     }
-    struct tutti__edge *edge = &tutti__record_edges(a->task)[i];
-    edge->to = (uintptr_t)a->task | TUTTI__EDGE_TASK;
-    if (tutti__edge_push(&pred->succ, edge)) {
+    if (tutti__edge_push(&pred->succ, edge_at(a, i), a->kind)) {
         return true;
     }
     /* The push has seen the close, so status and cause may be read. */
@@ -217,7 +272,10 @@ static int check(const struct tutti__sched *sched, const tutti_task_desc *desc,
 static int submit_inside(struct tutti__thread *thread, const tutti_task_desc *desc,
                          tutti_task *const *after, uint32_t count, tutti_task **out)
 {
-    tutti_task *task = make_record(thread, desc, count, out != NULL ? 2 : 1);
+    struct attach a;
+    a.after = after;
+    a.count = count;
+    tutti_task *task = make_record(thread, desc, &a, out != NULL ? 2 : 1);
     if (TUTTI_UNLIKELY(task == NULL)) {
         return TUTTI_ENOMEM;
     }
@@ -229,7 +287,9 @@ static int submit_inside(struct tutti__thread *thread, const tutti_task_desc *de
         return TUTTI_OK;
     }
     struct tutti__wave wave;
-    struct attach a = { .task = task, .after = after, .count = count };
+    a.settled = 0;
+    a.shared = 0;
+    a.cause = NULL;
     tutti__wave_begin(&wave, thread->sched, thread);
     attach(&wave, &a);
     tutti__wave_end(&wave, false);
@@ -265,14 +325,13 @@ static int new_pending(struct tutti__sched *sched, tutti_task_fn fn, uint64_t pe
     }
     int rc = intake_enter(sched, thread);
     if (rc == TUTTI_OK) {
-        tutti_task *task = alloc_record(thread, 64 + sizeof(tutti_value));
+        tutti_task *task = tutti__heap_alloc(&thread->heap, 0);
         if (task == NULL) {
             rc = TUTTI_ENOMEM;
         } else {
-            init_header(task, fn, 2, 0);
+            init_header(task, fn, 2, fn == NULL ? TUTTI__RECORD_PROMISE : 0);
             TUTTI_STORE(&task->pending, pending, relaxed);
             task->edge_count = 0;
-            task->parent = NULL;
             count_submitted(thread);
             *out = task;
         }

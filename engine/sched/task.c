@@ -27,11 +27,10 @@ void tutti__task_ref(tutti_task *task)
 static void scribble(const struct tutti__slab *slab, tutti_task *task)
 {
     size_t bytes = slab->size_class == TUTTI__SLAB_LARGE
-                       ? tutti__record_arg_offset(task->edge_count, false)
+                       ? sizeof *task
                        : (size_t)slab->object_units * TUTTI__SLAB_UNIT;
-    task->fn = NULL;
-    task->parent = (tutti_task *)(uintptr_t)0xdddddddd;
-    memset((char *)task + sizeof *task, 0xdd, bytes - sizeof *task);
+    memset(&task->u, 0xdd, bytes - offsetof(struct tutti_task, u));
+    TUTTI_STORE(&task->link, NULL, relaxed); /* never odd: see record.h */
 }
 #else
 static void scribble(const struct tutti__slab *slab, tutti_task *task)
@@ -60,7 +59,7 @@ static void record_free(struct tutti__thread *thread, tutti_task *task)
 static TUTTI_COLD void record_release(struct tutti__thread *thread, tutti_task *task, uint32_t flags)
 {
     if ((flags & TUTTI__RECORD_RESULT) != 0) {
-        tutti__value_free(tutti__record_result(task));
+        tutti__value_free(&task->u.result);
     }
     if (task->status == TUTTI_ESKIPPED) {
         /* The cause is never itself skipped, so this does not go deeper. */
@@ -106,10 +105,7 @@ void tutti__task_drop_arg(tutti_task *task)
 {
     uint32_t flags = tutti__record_flags(task);
     if ((flags & TUTTI__RECORD_DROP) != 0) {
-        void *arg = tutti__record_arg(task, flags);
-        char *end = (char *)task + tutti__record_arg_offset(task->edge_count, true);
-        tutti__drop_fn drop = ((tutti__drop_fn *)(void *)end)[-1];
-        drop(arg);
+        (*tutti__record_drop(task))(tutti__record_arg(task, flags));
         tutti__record_set_flags(task, tutti__record_flags(task) & ~TUTTI__RECORD_DROP);
     }
 }
@@ -117,7 +113,7 @@ void tutti__task_drop_arg(tutti_task *task)
 void tutti__task_set_result(tutti_task *task, tutti_value *value)
 {
     if (value != NULL && value->kind != TUTTI_NIL) {
-        *tutti__record_result(task) = tutti__value_move(value);
+        task->u.result = tutti__value_move(value);
         tutti__record_set_flags(task, tutti__record_flags(task) | TUTTI__RECORD_RESULT);
     }
 }
@@ -144,7 +140,7 @@ enum tutti_task_state tutti__task_state(const tutti_task *task)
         }
     }
     uint64_t pending = TUTTI_LOAD(&task->pending, relaxed); /* a snapshot: it may be old already */
-    if (task->fn == NULL) {
+    if ((tutti__record_flags(task) & TUTTI__RECORD_PROMISE) != 0) {
         return TUTTI_TASK_SUSPENDED;
     }
     if ((pending & TUTTI__PENDING_STARTED) != 0) {
@@ -162,7 +158,7 @@ int tutti__task_result(const tutti_task *task, const tutti_value **value)
     }
     if (value != NULL) {
         bool has = (tutti__record_flags(task) & TUTTI__RECORD_RESULT) != 0;
-        *value = has ? tutti__record_result(task) : &nil;
+        *value = has ? &task->u.result : &nil;
     }
     return task->status;
 }

@@ -4,8 +4,8 @@
  *
  *      submitter / engine                     who comes after it
  *   +---------------------+   succ   +------+   +------+
- *   | header  (64 bytes)  | -------> | edge |-->| edge |--> NULL     each edge lives inside the
- *   | edges[n] | argument |          +------+   +------+             task (or notice) it points to
+ *   | state, fn, edges,   | -------> | edge |-->| edge |--> 0        each edge lives inside the
+ *   | argument            |          +------+   +------+             task (or notice) it stands for
  *   +---------------------+
  *
  * Life: WAITING (pending counts the edges left + a guard) -> READY (pending = 0, in a queue) ->
@@ -25,19 +25,11 @@
 #include <stdint.h>
 
 #include "base/atomic.h"
+#include "sched/edge.h"
 #include "sched/home.h"
 #include "tutti.h"
 
 struct tutti__sched;
-
-/* What to do when a task settles. Lives inside the record (or notice) that `to` points to; memory may
- * be reused as soon as that one has been told. */
-struct tutti__edge {
-    struct tutti__edge *next;
-    uintptr_t to; /* address | kind in the low bit: TUTTI__EDGE_TASK, TUTTI__EDGE_NOTICE */
-};
-#define TUTTI__EDGE_TASK ((uintptr_t)0)
-#define TUTTI__EDGE_NOTICE ((uintptr_t)1)
 
 /* An edge that calls a function. */
 struct tutti__notice {

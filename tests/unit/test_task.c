@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* test_task.c - submit: arguments, dependencies, results, states, references, misuse. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -53,9 +54,59 @@ static void arguments(struct tutti__sched *sched)
     for (int i = 0; i < 5; i++) {
         tutti__task_unref(preds[i]);
     }
-    OK(tutti__record_arg_offset(2, false) + 32 <= 128,
-       "two edges and 32 bytes of argument are 128 bytes");
-    OK(tutti__record_arg_offset(1, true) + 32 <= 128, "one edge, a drop and 32 bytes as well");
+}
+
+static int body_one(tutti_task *self, void *arg, tutti_value *result)
+{
+    (void)self, (void)arg;
+    *result = (tutti_value){ .kind = TUTTI_INT, .as.integer = 1 };
+    return TUTTI_OK;
+}
+
+static size_t record_size(struct tutti__sched *sched, size_t after_count, size_t arg_bytes, bool drop)
+{
+    static char arg[256];
+    static tutti_task *after[4]; /* NULL entries take their edge as well */
+    tutti_task_desc desc = { .struct_size = sizeof desc, .fn = body_one, .arg = arg,
+                             .arg_bytes = arg_bytes, .arg_drop = drop ? drop_count : NULL };
+    tutti_task *task = NULL;
+    REQUIRE(tutti__sched_submit(sched, &desc, after, after_count, &task) == TUTTI_OK, "submit");
+    size_t bytes = (size_t)tutti__slab_of(task)->object_units * TUTTI__SLAB_UNIT;
+    await(task);
+    tutti__task_unref(task);
+    return bytes;
+}
+
+static void record_sizes(struct tutti__sched *sched)
+{
+    EQ_UINT(record_size(sched, 2, 32, true), 128, "two edges, 32 bytes and a drop function are 128 bytes");
+    EQ_UINT(record_size(sched, 0, 0, false), 128, "so is the least");
+    EQ_UINT(record_size(sched, 3, 32, false), 256, "a third edge needs more");
+    EQ_UINT(record_size(sched, 2, 33, false), 256, "so does a longer argument");
+}
+
+/* Records of each size class, and beyond them, find the way from their edges back to themselves. */
+static void many_edges(struct tutti__sched *sched)
+{
+    static const size_t counts[] = { 4, 20, 100, 400, 490, 520, 1000, 4000, 70000 };
+    tutti_task **after = calloc(70000, sizeof *after);
+    for (size_t k = 0; k < sizeof counts / sizeof counts[0]; k++) {
+        tutti_task *promise = NULL;
+        tutti_task *task = NULL;
+        REQUIRE(tutti__sched_promise_new(sched, &promise) == TUTTI_OK, "promise");
+        for (size_t i = 0; i < counts[k]; i++) {
+            after[i] = promise;
+        }
+        tutti_task_desc desc = { .struct_size = sizeof desc, .fn = body_one };
+        REQUIRE(tutti__sched_submit(sched, &desc, after, counts[k], &task) == TUTTI_OK, "submit");
+        OK(!tutti__task_is_done(task), "%zu edges: waits", counts[k]);
+        EQ_INT(tutti__promise_settle(promise, TUTTI_OK, NULL), TUTTI_OK, "settle");
+        await(task);
+        EQ_INT(tutti__task_result(task, NULL), TUTTI_OK, "and runs");
+        tutti__task_unref(promise);
+        tutti__task_unref(task);
+    }
+    free(after);
 }
 
 static int body_sum(tutti_task *self, void *arg, tutti_value *result)
@@ -73,12 +124,6 @@ static int body_sum(tutti_task *self, void *arg, tutti_value *result)
     return TUTTI_OK;
 }
 
-static int body_one(tutti_task *self, void *arg, tutti_value *result)
-{
-    (void)self, (void)arg;
-    *result = (tutti_value){ .kind = TUTTI_INT, .as.integer = 1 };
-    return TUTTI_OK;
-}
 
 static void dependencies(struct tutti__sched *sched)
 {
@@ -221,6 +266,8 @@ int main(void)
     TAP_BEGIN();
     struct tutti__sched *sched = sched_make(2);
     arguments(sched);
+    record_sizes(sched);
+    many_edges(sched);
     dependencies(sched);
     states(sched);
     statuses(sched);
