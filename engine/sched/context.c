@@ -115,6 +115,7 @@ struct tutti__thread *tutti__thread_new(struct tutti__sched *sched, enum tutti__
     }
     tutti__heap_init(&thread->heap, &sched->store);
     thread->sleeper.parker = &thread->parker;
+    thread->sleeper.helps = kind != TUTTI__THREAD_WORKER;
     thread->claim = claim;
     claim->sched_id = sched->id;
     claim->thread = thread;

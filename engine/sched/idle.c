@@ -28,13 +28,18 @@ static void list_locked(struct tutti__idle *idle, struct tutti__sleeper *sleeper
     TUTTI_REQUIRES(idle->mu)
 {
     TUTTI_ASSERT(!sleeper->listed);
+    struct tutti__sleeper **at = &idle->sleepers;
     sleeper->listed = true;
     sleeper->prev = NULL;
-    sleeper->next = idle->sleepers;
+    while (sleeper->helps && *at != NULL) { /* to the end; helpers are few */
+        sleeper->prev = *at;
+        at = &(*at)->next;
+    }
+    sleeper->next = *at;
     if (sleeper->next != NULL) {
         sleeper->next->prev = sleeper;
     }
-    idle->sleepers = sleeper;
+    *at = sleeper;
     idle->awake--;
 }
 
@@ -79,13 +84,14 @@ void tutti__idle_leave(struct tutti__idle *idle)
     tutti__mutex_unlock(&idle->mu);
 }
 
-void tutti__idle_wake_one(struct tutti__idle *idle)
+static void wake_first(struct tutti__idle *idle, bool helpers)
 {
     struct tutti__parker *parker = NULL;
     tutti__mutex_lock(&idle->mu);
     /* Look again: several may have come here at once, and one woken thread is enough for all. */
     uint32_t word = TUTTI_LOAD(&idle->word, relaxed);
-    if (idle->sleepers != NULL && word < TUTTI__IDLE_SEARCHING && !idle->frozen) {
+    if (idle->sleepers != NULL && word < TUTTI__IDLE_SEARCHING && !idle->frozen &&
+        (helpers || !idle->sleepers->helps)) {
         parker = idle->sleepers->parker;
         unlist_locked(idle, idle->sleepers);
         idle->wakes++;
@@ -94,6 +100,16 @@ void tutti__idle_wake_one(struct tutti__idle *idle)
     if (parker != NULL) {
         tutti__parker_wake(parker);
     }
+}
+
+void tutti__idle_wake_one(struct tutti__idle *idle)
+{
+    wake_first(idle, true);
+}
+
+void tutti__idle_wake_worker(struct tutti__idle *idle)
+{
+    wake_first(idle, false);
 }
 
 void tutti__idle_sleep_begin(struct tutti__idle *idle, struct tutti__sleeper *sleeper)

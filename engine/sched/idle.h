@@ -9,7 +9,8 @@
  * Two store-buffer pairs keep a wake from being lost:
  *   - push; fence; look at the counts   against   count oneself asleep; fence; look at all queues.
  *   - a pusher that saw a searcher did nothing; so the last searcher, after it has counted itself out,
- *     looks at all queues again (before it sleeps, or when it has found something).
+ *     looks at all queues again (before it sleeps, or when it has found something), also for work
+ *     that it could not take itself.
  *
  * Layer: sched. Locks: idle.mu (no other is taken under it).
  * Invariant: word = searching << 16 | sleeping; sleeping is the length of `sleepers`.
@@ -30,6 +31,7 @@ struct tutti__sleeper {
     struct tutti__sleeper *next;   /* [idle.mu] */
     struct tutti__sleeper *prev;   /* [idle.mu] */
     bool listed;                   /* [idle.mu] */
+    bool helps;                    /* [const] cannot take every task: the others are woken first */
     struct tutti__parker *parker;  /* [const] */
 };
 
@@ -37,7 +39,8 @@ struct tutti__idle {
     /* [any] On a line of its own: every push looks at it. */
     _Alignas(TUTTI_CACHE_LINE) TUTTI_ATOMIC(uint32_t) word;
     _Alignas(TUTTI_CACHE_LINE) struct tutti__mutex mu;
-    struct tutti__sleeper *sleepers; /* [mu] who fell asleep last comes first: its caches are warm */
+    /* [mu] Who fell asleep last comes first: its caches are warm. Helpers stand at the end. */
+    struct tutti__sleeper *sleepers;
     uint32_t awake;                  /* [mu] threads that have entered and are not in sleepers */
     uint64_t wakes;                  /* [mu] */
     bool frozen;                     /* [mu] nobody may leave the list */
@@ -53,8 +56,11 @@ void tutti__idle_deinit(struct tutti__idle *idle);
 void tutti__idle_enter(struct tutti__idle *idle);
 void tutti__idle_leave(struct tutti__idle *idle);
 
-/* Wake one sleeper, if there is one and nobody searches. */
+/* Wake one sleeper, if there is one and nobody searches: a helper only if nobody else sleeps. */
 void tutti__idle_wake_one(struct tutti__idle *idle);
+
+/* The same, but never a helper: for work that helpers cannot take. */
+void tutti__idle_wake_worker(struct tutti__idle *idle);
 
 /* Call after work was made visible: wakes one thread if that is needed. Thread: any. */
 static inline void tutti__idle_notify(struct tutti__idle *idle)

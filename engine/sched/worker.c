@@ -112,13 +112,17 @@ tutti_task *tutti__find(struct tutti__thread *thread)
     return (task = take_fed(thread)) != NULL ? task : steal(thread);
 }
 
-/* Is there anything that `thread` could take? After a fence, as far as pushes go that came before one. */
-static bool any_work(struct tutti__thread *thread)
+/* Is there anything that only workers may take? As any_common. */
+static bool any_strict(const struct tutti__sched *sched)
 {
-    struct tutti__sched *sched = thread->sched;
-    if (TUTTI_LOAD(&sched->injector.head, relaxed) != NULL ||
-        !tutti__feed_is_empty(&sched->feed) ||
-        (thread->kind == TUTTI__THREAD_WORKER && !tutti__strict_is_empty(&sched->strict))) {
+    return !tutti__strict_is_empty(&sched->strict);
+}
+
+/* Is there anything that every thread that runs tasks could take? After a fence, as far as pushes go
+ * that came before one. */
+static bool any_common(struct tutti__sched *sched)
+{
+    if (TUTTI_LOAD(&sched->injector.head, relaxed) != NULL || !tutti__feed_is_empty(&sched->feed)) {
         return true;
     }
     for (uint32_t i = 0; i <= sched->worker_count; i++) {
@@ -127,6 +131,24 @@ static bool any_work(struct tutti__thread *thread)
         }
     }
     return false;
+}
+
+/* Counted asleep: is there something to do after all? What this thread cannot take it hands on, for
+ * the pusher may have seen it search and left it at that. */
+static bool must_stay(struct tutti__thread *thread)
+{
+    struct tutti__sched *sched = thread->sched;
+    if (any_common(sched)) {
+        return true;
+    }
+    if (!any_strict(sched)) {
+        return false;
+    }
+    if (thread->kind != TUTTI__THREAD_WORKER) {
+        tutti__idle_wake_worker(&sched->idle);
+        return false;
+    }
+    return true;
 }
 
 /* ---- searching and sleeping --------------------------------------------------------------- */
@@ -171,7 +193,7 @@ static bool sleep_once(struct tutti__thread *thread, const struct tutti__search 
         TUTTI_STORE(&thread->own_home.asleep, 1, relaxed); /* the fence below orders it: home.h */
     }
     tutti__idle_sleep_begin(idle, &thread->sleeper);
-    if (!any_work(thread) && !until->is_over(thread, until->key)) {
+    if (!must_stay(thread) && !until->is_over(thread, until->key)) {
         in_time = tutti__parker_wait(&thread->parker, until->deadline_ns);
     }
     tutti__idle_sleep_end(idle, &thread->sleeper);
@@ -197,7 +219,7 @@ tutti_task *tutti__search(struct tutti__thread *thread, const struct tutti__sear
     }
     if (tutti__idle_search_end(&sched->idle)) {
         TUTTI_FENCE(seq_cst); /* counted out before, the look after: idle.h, second pair */
-        if (any_work(thread)) {
+        if (any_common(sched) || any_strict(sched)) {
             tutti__idle_wake_one(&sched->idle);
         }
     }
