@@ -16,7 +16,7 @@ local SANITIZER = table.concat({
   "ASAN_OPTIONS=detect_leaks=1",
   "LSAN_OPTIONS=print_suppressions=0:suppressions=" .. ROOT .. "/tests/support/lsan.supp",
   "UBSAN_OPTIONS=print_stacktrace=1",
-  "TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:suppressions="
+  "TSAN_OPTIONS=halt_on_error=1:atexit_sleep_ms=20:second_deadlock_stack=1:suppressions="
     .. ROOT .. "/tests/support/tsan.supp",
 }, " ")
 
