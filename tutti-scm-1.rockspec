@@ -23,6 +23,7 @@ build = {
   variables = {
     CMAKE_BUILD_TYPE = "Release",
     TUTTI_LTO = "ON",
+    TUTTI_LIBRARY = "OFF", -- the module and the program; C hosts install with cmake
     CMAKE_INSTALL_PREFIX = "$(PREFIX)",
     TUTTI_LUA_MODULE_DIR = "$(LIBDIR)",
   },

@@ -7,7 +7,8 @@
 local shell = require("tests.support.shell")
 local tap = require("tests.support.tap")
 
-local TIMEOUT = { unit = 120, stress = 180, spec = 120, scripts = 120, census = 300, check = 300 }
+local TIMEOUT = { unit = 120, stress = 180, spec = 120, scripts = 120, census = 300, check = 300,
+  package = 300 }
 local BUILDS = os.getenv("TUTTI_BUILD") or "build"
 local ROOT = shell.line("pwd")
 
@@ -82,6 +83,9 @@ local function add_programs(jobs, preset)
   if preset == "release" then
     for _, path in ipairs(shell.glob("tests/census/oracle.lua")) do
       add("census", path, { "lua5.4", path })
+    end
+    for _, path in ipairs(shell.glob("tests/package/*.lua")) do
+      add("package", path, { "lua5.4", path, build })
     end
   end
 end
