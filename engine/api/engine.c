@@ -11,6 +11,8 @@
  */
 #include "api/engine.h"
 
+#include <string.h>
+
 #include "base/alloc.h"
 #include "base/limits.h"
 
@@ -45,13 +47,28 @@ static uint32_t pool_size(uint32_t workers)
     return cpus < TUTTI_WORKERS_MAX ? cpus : TUTTI_WORKERS_MAX;
 }
 
-static int check_config(const tutti_config *cfg)
+/* What the first header had: a config may end anywhere behind it. */
+#define CONFIG_BYTES_MIN (offsetof(tutti_config, seed) + sizeof(uint64_t))
+#define STACK_BYTES_MIN ((size_t)64 << 10)
+#define GRACE_NS_DEFAULT (10 * TUTTI_NS_PER_S)
+
+/* Copy a config that may be shorter than this header's. */
+static int read_config(tutti_config *out, const tutti_config *cfg)
 {
-    if (cfg->struct_size != sizeof *cfg || cfg->loop > TUTTI_LOOP_CALLER ||
-        pool_size(cfg->workers) > TUTTI_WORKERS_MAX) {
+    *out = (tutti_config){ .struct_size = sizeof *out };
+    if (cfg == NULL) {
+        return TUTTI_OK;
+    }
+    if (cfg->struct_size < CONFIG_BYTES_MIN || cfg->struct_size > sizeof *out) {
         return TUTTI_EINVAL;
     }
-    return TUTTI_OK;
+    memcpy(out, cfg, cfg->struct_size);
+    if (out->loop > TUTTI_LOOP_CALLER || pool_size(out->workers) > TUTTI_WORKERS_MAX ||
+        out->preempt > TUTTI_PREEMPT_SIGNAL || out->reserved != 0 ||
+        (out->stack_bytes != 0 && out->stack_bytes < STACK_BYTES_MIN)) {
+        return TUTTI_EINVAL;
+    }
+    return out->preempt != TUTTI_PREEMPT_NONE ? TUTTI_ENOTSUP : TUTTI_OK;
 }
 
 static int start_sched(tutti_engine *e, const tutti_config *cfg, const struct tutti__env *env)
@@ -62,6 +79,8 @@ static int start_sched(tutti_engine *e, const tutti_config *cfg, const struct tu
         .env = env,
         .user = e,
         .worker_stop = on_worker_stop,
+        .stack_bytes = e->stack_bytes,
+        .hooks = cfg->hooks != NULL ? &e->hooks : NULL,
     };
     return tutti__sched_new(&e->sched, &config);
 }
@@ -76,6 +95,12 @@ static void init_plain_fields(tutti_engine *e, const tutti_config *cfg)
 {
     e->creator = pthread_self();
     e->has_own_loop = cfg->loop == TUTTI_LOOP_OWN_THREAD;
+    e->fork_count = tutti__fork_count();
+    e->stack_bytes = cfg->stack_bytes;
+    e->grace_ns = cfg->grace_ns != 0 ? cfg->grace_ns : GRACE_NS_DEFAULT;
+    if (cfg->hooks != NULL) {
+        e->hooks = *cfg->hooks;
+    }
     tutti__natives_init(&e->natives);
     tutti__mutex_init(&e->thread_mu);
     tutti__cond_init(&e->thread_cond);
@@ -121,18 +146,20 @@ out_loop:
 
 int tutti__engine_new(tutti_engine **out, const tutti_config *cfg, const struct tutti__env *env)
 {
-    static const tutti_config defaults = { .struct_size = sizeof defaults };
-    cfg = cfg != NULL ? cfg : &defaults;
-    int rc = check_config(cfg);
+    tutti_config full;
+    int rc = read_config(&full, cfg);
     if (rc != TUTTI_OK) {
         return rc;
+    }
+    if (!tutti__fork_watch()) {
+        return TUTTI_ENOMEM;
     }
     tutti_engine *e = tutti__alloc_zero(1, sizeof *e);
     if (e == NULL) {
         return TUTTI_ENOMEM;
     }
-    init_plain_fields(e, cfg);
-    rc = make_parts(e, cfg, env != NULL ? env : tutti__env_default());
+    init_plain_fields(e, &full);
+    rc = make_parts(e, &full, env != NULL ? env : tutti__env_default());
     if (rc != TUTTI_OK) {
         free_plain_fields(e);
         return rc;
@@ -193,6 +220,9 @@ static void end_processes(tutti_engine *e)
 
 TUTTI_API int tutti_engine_free(tutti_engine *e)
 {
+    if (e != NULL && tutti__engine_is_forked(e)) {
+        return TUTTI_EFORKED;
+    }
     if (e == NULL || !pthread_equal(e->creator, pthread_self()) || !tutti__engine_may_run(e)) {
         return TUTTI_EINVAL;
     }
@@ -234,6 +264,9 @@ bool tutti__engine_may_run(tutti_engine *e)
 
 int tutti__engine_run_until(tutti_engine *e, bool (*until)(void *user), void *user)
 {
+    if (tutti__engine_is_forked(e)) {
+        return TUTTI_EFORKED;
+    }
     if (e->has_own_loop || !tutti__engine_on_loop(e)) {
         return TUTTI_EINVAL;
     }
@@ -246,14 +279,23 @@ int tutti__engine_run_until(tutti_engine *e, bool (*until)(void *user), void *us
 
 TUTTI_API uint32_t tutti_engine_workers(const tutti_engine *e)
 {
-    return e == NULL ? 0 : tutti__sched_workers(e->sched);
+    return e == NULL || tutti__engine_is_forked(e) ? 0 : tutti__sched_workers(e->sched);
 }
+
+/* What the first header had. */
+#define STATS_BYTES_MIN (offsetof(tutti_stats, slab_bytes) + sizeof(uint64_t))
 
 TUTTI_API int tutti_get_stats(tutti_engine *e, tutti_stats *out)
 {
-    if (e == NULL || out == NULL || out->struct_size != sizeof *out) {
+    if (e == NULL || out == NULL || out->struct_size < STATS_BYTES_MIN ||
+        out->struct_size > sizeof *out) {
         return TUTTI_EINVAL;
     }
-    tutti__sched_stats(e->sched, out);
+    if (tutti__engine_is_forked(e)) {
+        return TUTTI_EFORKED;
+    }
+    tutti_stats full = { .struct_size = out->struct_size };
+    tutti__sched_stats(e->sched, &full);
+    memcpy(out, &full, out->struct_size);
     return TUTTI_OK;
 }

@@ -19,7 +19,9 @@
 #include <stddef.h>
 
 #include "base/atomic.h"
+#include "base/assert.h"
 #include "base/env.h"
+#include "base/fork.h"
 #include "base/thread.h"
 #include "io/loop.h"
 #include "io/process.h"
@@ -59,6 +61,10 @@ struct tutti_engine {
     struct tutti__processes *processes;             /* [const] */
     pthread_t creator;                              /* [const] */
     bool has_own_loop;                              /* [const] TUTTI_LOOP_OWN_THREAD */
+    uint32_t fork_count;                            /* [const] see base/fork.h */
+    size_t stack_bytes;                             /* [const] of each thread */
+    uint64_t grace_ns;                              /* [const] of tutti_engine_free */
+    tutti_hooks hooks;                              /* [const] the host's; all NULL: none */
     pthread_t loop_thread;                          /* [const] with an own loop */
     TUTTI_ATOMIC(uint32_t) has_run;                 /* [any] the loop has been run: see wait.c */
     TUTTI_ATOMIC(uint32_t) is_stopping;             /* [creator sets] tutti_post refuses */
@@ -80,6 +86,20 @@ struct tutti_engine {
 /* As tutti_engine_new, with the world given. Args: env - NULL = the operating system's; it must
  * outlive the engine. */
 int tutti__engine_new(tutti_engine **out, const tutti_config *cfg, const struct tutti__env *env);
+
+/* Does the engine, or the task's, belong to the parent of this forked process? Every function of
+ * tutti.h asks before anything else. */
+static inline bool tutti__engine_is_forked(const tutti_engine *e)
+{
+    return TUTTI_UNLIKELY(e->fork_count != tutti__fork_count());
+}
+
+static inline bool tutti__task_is_forked(const tutti_task *t)
+{
+    uint32_t count = tutti__fork_count();
+    /* In a process that is nobody's child the task needs no asking. */
+    return TUTTI_UNLIKELY(count != 0) && tutti__sched_fork_count(tutti__sched_of(t)) != count;
+}
 
 /* The engine of a task. */
 tutti_engine *tutti__engine_of(const tutti_task *task);

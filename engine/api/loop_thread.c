@@ -49,7 +49,8 @@ static void *loop_main(void *arg)
 int tutti__loop_thread_start(tutti_engine *e)
 {
     e->thread_status = TUTTI_EPENDING;
-    int rc = tutti__thread_start(&e->loop_thread, "tutti-loop", loop_main, e);
+    struct tutti__thread_desc desc = { "tutti-loop", e->stack_bytes, loop_main, e };
+    int rc = tutti__thread_start(&e->loop_thread, &desc);
     if (rc != TUTTI_OK) {
         return rc;
     }

@@ -111,6 +111,9 @@ TUTTI_API int tutti_register(tutti_engine *e, const char *name, tutti_native_fn 
     if (e == NULL || name == NULL || name[0] == '\0' || fn == NULL) {
         return TUTTI_EINVAL;
     }
+    if (tutti__engine_is_forked(e)) {
+        return TUTTI_EFORKED;
+    }
     return tutti__natives_add(&e->natives, name, fn, user);
 }
 

@@ -26,6 +26,9 @@ TUTTI_API int tutti_post(tutti_engine *e, void (*fn)(void *user), void *user)
     if (e == NULL || fn == NULL) {
         return TUTTI_EINVAL;
     }
+    if (tutti__engine_is_forked(e)) {
+        return TUTTI_EFORKED;
+    }
     /* Relaxed: it refuses what comes clearly after the stop; what races with it is still run, for
      * the inbox is drained when the loop closes. */
     if (TUTTI_LOAD(&e->is_stopping, relaxed) != 0) {
@@ -45,6 +48,9 @@ TUTTI_API int tutti_sleep(tutti_engine *e, uint64_t delay_ns, tutti_task **out)
     if (e == NULL || out == NULL) {
         return TUTTI_EINVAL;
     }
+    if (tutti__engine_is_forked(e)) {
+        return TUTTI_EFORKED;
+    }
     return tutti__sleep_start(e->sched, e->loop, delay_ns, out);
 }
 
@@ -52,6 +58,9 @@ TUTTI_API int tutti_signal_processes(tutti_engine *e, int signal)
 {
     if (e == NULL || !tutti__engine_on_loop(e)) {
         return TUTTI_EINVAL;
+    }
+    if (tutti__engine_is_forked(e)) {
+        return TUTTI_EFORKED;
     }
     tutti__processes_signal(e->processes, signal);
     return TUTTI_OK;

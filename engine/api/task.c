@@ -13,17 +13,22 @@ TUTTI_API int tutti_submit(tutti_engine *e, const tutti_task_desc *desc, tutti_t
     if (e == NULL || desc == NULL || (after == NULL && after_count > 0)) {
         return TUTTI_EINVAL;
     }
+    if (tutti__engine_is_forked(e)) {
+        return TUTTI_EFORKED;
+    }
     return tutti__sched_submit(e->sched, desc, after, after_count, out);
 }
 
 TUTTI_API void tutti_task_ref(tutti_task *t)
 {
-    tutti__task_ref(t);
+    if (!tutti__task_is_forked(t)) {
+        tutti__task_ref(t);
+    }
 }
 
 TUTTI_API void tutti_task_unref(tutti_task *t)
 {
-    if (t != NULL) {
+    if (t != NULL && !tutti__task_is_forked(t)) {
         tutti__task_unref(t);
     }
 }
@@ -35,17 +40,20 @@ TUTTI_API enum tutti_task_state tutti_task_state(const tutti_task *t)
 
 TUTTI_API bool tutti_task_is_done(const tutti_task *t)
 {
-    return tutti__task_is_done(t);
+    return !tutti__task_is_forked(t) && tutti__task_is_done(t);
 }
 
 TUTTI_API int tutti_task_cancel(tutti_task *t)
 {
-    return t == NULL ? TUTTI_EINVAL : tutti__task_cancel(t);
+    if (t == NULL) {
+        return TUTTI_EINVAL;
+    }
+    return tutti__task_is_forked(t) ? TUTTI_EFORKED : tutti__task_cancel(t);
 }
 
 TUTTI_API bool tutti_task_is_cancelled(const tutti_task *t)
 {
-    if (t == NULL) {
+    if (t == NULL || tutti__task_is_forked(t)) {
         return false;
     }
     /* Only in its own body are a task's parents sure to be there to be asked. */
@@ -56,12 +64,15 @@ TUTTI_API bool tutti_task_is_cancelled(const tutti_task *t)
 
 TUTTI_API int tutti_task_result(const tutti_task *t, const tutti_value **value)
 {
-    return t == NULL ? TUTTI_EINVAL : tutti__task_result(t, value);
+    if (t == NULL) {
+        return TUTTI_EINVAL;
+    }
+    return tutti__task_is_forked(t) ? TUTTI_EFORKED : tutti__task_result(t, value);
 }
 
 TUTTI_API tutti_task *tutti_task_cause(const tutti_task *t)
 {
-    return t == NULL ? NULL : tutti__task_cause(t);
+    return t == NULL || tutti__task_is_forked(t) ? NULL : tutti__task_cause(t);
 }
 
 TUTTI_API int tutti_promise_new(tutti_engine *e, tutti_task **out)
@@ -69,16 +80,19 @@ TUTTI_API int tutti_promise_new(tutti_engine *e, tutti_task **out)
     if (e == NULL || out == NULL) {
         return TUTTI_EINVAL;
     }
+    if (tutti__engine_is_forked(e)) {
+        return TUTTI_EFORKED;
+    }
     return tutti__sched_promise_new(e->sched, out);
 }
 
 TUTTI_API int tutti_promise_settle(tutti_task *t, int status, tutti_value *value)
 {
-    if (t == NULL) {
+    if (t == NULL || tutti__task_is_forked(t)) {
         if (value != NULL) {
             tutti__value_free(value); /* taken whatever the outcome */
         }
-        return TUTTI_EINVAL;
+        return t == NULL ? TUTTI_EINVAL : TUTTI_EFORKED;
     }
     return tutti__promise_settle(t, status, value);
 }

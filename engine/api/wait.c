@@ -118,6 +118,9 @@ TUTTI_API int tutti_task_wait(tutti_task *t, uint64_t timeout_ns)
     if (t == NULL) {
         return TUTTI_EINVAL;
     }
+    if (tutti__task_is_forked(t)) {
+        return TUTTI_EFORKED;
+    }
     if (tutti__task_is_done(t)) {
         return TUTTI_OK;
     }
@@ -168,6 +171,9 @@ TUTTI_API int tutti_wait_idle(tutti_engine *e)
 {
     if (e == NULL) {
         return TUTTI_EINVAL;
+    }
+    if (tutti__engine_is_forked(e)) {
+        return TUTTI_EFORKED;
     }
     if (!e->has_own_loop && tutti__engine_on_loop(e)) {
         return tutti__engine_run_until(e, is_idle, e);

@@ -12,19 +12,22 @@
 #include <time.h>
 
 #include "base/assert.h"
+#include "base/atomic.h"
 #include "base/limits.h"
 #include "tutti.h"
 
+enum { STACK_DEFAULT = 1 << 20, STACK_SANITIZED = 8 << 20 };
+
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define STACK_BYTES (8u << 20)
+#define STACK_MIN STACK_SANITIZED
 #endif
 #endif
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define STACK_BYTES (8u << 20)
+#define STACK_MIN STACK_SANITIZED
 #endif
-#ifndef STACK_BYTES
-#define STACK_BYTES (1u << 20)
+#ifndef STACK_MIN
+#define STACK_MIN 0x10000
 #endif
 
 void tutti__mutex_init(struct tutti__mutex *mutex)
@@ -96,22 +99,68 @@ static void block_signals(sigset_t *old)
     pthread_sigmask(SIG_SETMASK, &all, old);
 }
 
-int tutti__thread_start(pthread_t *out, const char *name, void *(*fn)(void *), void *arg)
+#ifdef TUTTI_DEBUG
+
+/* Starts that still succeed, + 1; 0: all do. Relaxed: a number that nothing else hangs on. */
+static TUTTI_ATOMIC(uint32_t) starts_left;
+
+static bool start_must_fail(void)
+{
+    uint32_t left = TUTTI_LOAD(&starts_left, relaxed);
+    while (left > 1) {
+        if (TUTTI_CAS_WEAK(&starts_left, &left, left - 1, relaxed, relaxed)) {
+            return false;
+        }
+    }
+    return left == 1;
+}
+
+bool tutti__thread_fail_from(uint32_t nth)
+{
+    TUTTI_STORE(&starts_left, nth, relaxed);
+    return true;
+}
+
+#else
+
+static bool start_must_fail(void)
+{
+    return false;
+}
+
+bool tutti__thread_fail_from(uint32_t nth)
+{
+    (void)nth;
+    return false;
+}
+
+#endif
+
+size_t tutti__thread_stack(size_t stack_bytes)
+{
+    size_t bytes = stack_bytes != 0 ? stack_bytes : STACK_DEFAULT;
+    bytes = bytes < STACK_MIN ? STACK_MIN : bytes;
+    return (bytes + 0xffff) & ~(size_t)0xffff; /* a multiple of every page size */
+}
+
+int tutti__thread_start(pthread_t *out, const struct tutti__thread_desc *desc)
 {
     pthread_attr_t attr;
-    if (pthread_attr_init(&attr) != 0) {
+    if (start_must_fail() || pthread_attr_init(&attr) != 0) {
         return TUTTI_EAGAIN;
     }
-    pthread_attr_setstacksize(&attr, STACK_BYTES);
-    sigset_t old;
-    block_signals(&old); /* inherited: the thread is never seen with the host's mask */
-    int rc = pthread_create(out, &attr, fn, arg);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    int rc = pthread_attr_setstacksize(&attr, tutti__thread_stack(desc->stack_bytes));
+    if (rc == 0) {
+        sigset_t old;
+        block_signals(&old); /* inherited: the thread is never seen with the host's mask */
+        rc = pthread_create(out, &attr, desc->fn, desc->arg);
+        pthread_sigmask(SIG_SETMASK, &old, NULL);
+    }
     pthread_attr_destroy(&attr);
     if (rc != 0) {
         return TUTTI_EAGAIN;
     }
-    pthread_setname_np(*out, name);
+    pthread_setname_np(*out, desc->name);
     return TUTTI_OK;
 }
 

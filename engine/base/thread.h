@@ -48,14 +48,29 @@ void tutti__cond_broadcast(struct tutti__cond *cond);
 bool tutti__cond_wait(struct tutti__cond *cond, struct tutti__mutex *mutex, uint64_t deadline_ns)
     TUTTI_REQUIRES(*mutex);
 
+/* How large a stack of `stack_bytes` (0 = 1 MiB) really is: a sanitizer's frames need 8 MiB. */
+size_t tutti__thread_stack(size_t stack_bytes);
+
+struct tutti__thread_desc {
+    const char *name;   /* at most 15 bytes, for debuggers */
+    size_t stack_bytes; /* see tutti__thread_stack */
+    void *(*fn)(void *arg);
+    void *arg;
+};
+
 /**
- * Start a thread with the engine's stack size (1 MiB; 8 MiB under a sanitizer), all signals blocked
- * but those that faults raise, so that the host's handlers stay on the host's threads.
+ * Start a thread with all signals blocked but those that faults raise, so that the host's handlers
+ * stay on the host's threads.
  *
- * Args:    name - at most 15 bytes, for debuggers.
  * Returns: TUTTI_OK · TUTTI_EAGAIN (the system has no thread to give).
  */
-int tutti__thread_start(pthread_t *out, const char *name, void *(*fn)(void *), void *arg);
+int tutti__thread_start(pthread_t *out, const struct tutti__thread_desc *desc);
+
+/**
+ * Make the `nth` start of a thread from now on fail, and all that come after it, until this is called
+ * with 0. Debug builds only; elsewhere it does nothing and returns false. Thread: one test at a time.
+ */
+bool tutti__thread_fail_from(uint32_t nth);
 
 /* Number of CPUs that this process may use: affinity mask, and the cgroup's quota rounded up; >= 1. */
 uint32_t tutti__cpu_count(void);

@@ -113,7 +113,8 @@ enum tutti_loop_mode {
     TUTTI_LOOP_CALLER,         /* the creating thread is the loop thread; it calls tutti_run */
 };
 
-/* How Lua that reaches no checkpoint is interrupted. */
+/* How Lua that reaches no checkpoint is interrupted. Only NONE is there so far: the others are refused
+ * with TUTTI_ENOTSUP. */
 enum tutti_preempt {
     TUTTI_PREEMPT_NONE = 0, /* not at all */
     TUTTI_PREEMPT_HOOK,     /* by a count hook in pool tasks: slow */

@@ -119,7 +119,8 @@ static bool provide_locked(struct tutti__sched *sched, struct tutti__blocking *b
     }
     if (b->threads < TUTTI_BLOCKING_THREADS_MAX) {
         pthread_t pthread;
-        if (tutti__thread_start(&pthread, "tutti-block", blocking_main, sched) == TUTTI_OK) {
+        struct tutti__thread_desc desc = { "tutti-block", sched->stack_bytes, blocking_main, sched };
+        if (tutti__thread_start(&pthread, &desc) == TUTTI_OK) {
             pthread_detach(pthread);
             b->threads++;
         }

@@ -94,6 +94,9 @@ struct tutti__sched {
     void (*worker_stop)(void *user, void *slot); /* [const] */
     struct tutti__thread **workers;      /* [const] */
     uint32_t worker_count;               /* [const] */
+    uint32_t fork_count;                 /* [const] see base/fork.h */
+    size_t stack_bytes;                  /* [const] of each thread */
+    const tutti_hooks *hooks;            /* [const] NULL: none */
     uint32_t spin_ns;                    /* [const] 0 on one CPU */
     struct tutti__thread *creator;       /* [const] */
     struct tutti__feed feed;             /* [creator pushes] what it submits outside of tasks */

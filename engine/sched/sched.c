@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/fork.h"
 #include "sched/core.h"
 
 /* ---- making ------------------------------------------------------------------------------- */
@@ -47,6 +48,9 @@ static struct tutti__sched *alloc_sched(const struct tutti__sched_config *config
     sched->env = config->env != NULL ? config->env : tutti__env_default();
     sched->user = config->user;
     sched->worker_stop = config->worker_stop;
+    sched->stack_bytes = config->stack_bytes;
+    sched->hooks = config->hooks;
+    sched->fork_count = tutti__fork_count();
     sched->spin_ns = tutti__cpu_count() > 1 ? (uint32_t)TUTTI_SPIN_NS : 0;
     sched->rng = config->seed != 0 ? config->seed : sched->env->random(sched->env->user);
     tutti__mutex_init(&sched->mu);
@@ -105,7 +109,8 @@ static uint32_t start_workers(struct tutti__sched *sched, uint32_t count)
         char name[16];
         snprintf(name, sizeof name, "tutti-%u", (unsigned)started % 100000);
         struct tutti__thread *worker = sched->workers[started];
-        if (tutti__thread_start(&worker->pthread, name, tutti__worker_main, worker) != TUTTI_OK) {
+        struct tutti__thread_desc desc = { name, sched->stack_bytes, tutti__worker_main, worker };
+        if (tutti__thread_start(&worker->pthread, &desc) != TUTTI_OK) {
             break;
         }
         started++;
@@ -201,6 +206,11 @@ void tutti__sched_trim(struct tutti__sched *sched)
 uint32_t tutti__sched_workers(const struct tutti__sched *sched)
 {
     return sched->worker_count;
+}
+
+uint32_t tutti__sched_fork_count(const struct tutti__sched *sched)
+{
+    return sched->fork_count;
 }
 
 void *tutti__sched_user(const struct tutti__sched *sched)

@@ -30,6 +30,8 @@ struct tutti__sched_config {
      * still posted to that worker's home is run by the thread that stops the scheduler, so that it can
      * free itself. May be NULL. */
     void (*worker_stop)(void *user, void *slot);
+    size_t stack_bytes;       /* of each thread: base/thread.h */
+    const tutti_hooks *hooks; /* NULL = none; must outlive the scheduler */
 };
 
 /* ---- life --------------------------------------------------------------------------------- */
@@ -95,6 +97,9 @@ int tutti__sched_suspended_new(struct tutti__sched *sched, tutti_task **out);
 
 /* As tutti_wait_idle; the creator's thread runs tasks meanwhile. */
 int tutti__sched_wait_idle(struct tutti__sched *sched);
+
+/* The process that may use it: base/fork.h. */
+uint32_t tutti__sched_fork_count(const struct tutti__sched *sched);
 
 /* Is no task waiting, ready, running or suspended at this moment? Thread: any. */
 bool tutti__sched_is_idle(struct tutti__sched *sched);

@@ -287,9 +287,15 @@ void *tutti__worker_main(void *arg)
     struct tutti__sched *sched = thread->sched;
     tutti__idle_enter(&sched->idle); /* waits until all workers are there */
     TUTTI_ALWAYS(tutti__thread_bind(thread));
+    if (sched->hooks != NULL && sched->hooks->worker_start != NULL) {
+        sched->hooks->worker_start(sched->hooks->user, thread->index);
+    }
     worker_loop(thread);
     if (sched->worker_stop != NULL && thread->slot != NULL) {
         sched->worker_stop(sched->user, thread->slot);
+    }
+    if (sched->hooks != NULL && sched->hooks->worker_stop != NULL) {
+        sched->hooks->worker_stop(sched->hooks->user, thread->index);
     }
     tutti__batch_flush(&thread->batch);
     tutti__thread_unbind(sched);
