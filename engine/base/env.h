@@ -10,6 +10,7 @@
 #ifndef TUTTI_BASE_ENV_H
 #define TUTTI_BASE_ENV_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct tutti__env {
@@ -26,6 +27,12 @@ struct tutti__env {
 
 /* The table that asks the operating system. Static; `random` reads the kernel's generator. */
 const struct tutti__env *tutti__env_default(void);
+
+/* Has the deadline passed? UINT64_MAX never does, and costs no look at the clock. */
+static inline bool tutti__env_is_late(const struct tutti__env *env, uint64_t deadline_ns)
+{
+    return deadline_ns != UINT64_MAX && env->now_ns(env->user) >= deadline_ns;
+}
 
 /* A generator of 64-bit numbers (splitmix64): fast, small, good enough to choose victims. */
 static inline uint64_t tutti__rng_next(uint64_t *state)

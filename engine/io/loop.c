@@ -4,9 +4,11 @@
  *
  *   other threads --- home.inbox, then uv_async_send if asleep ---> ppoll(backend fd)
  *   round:  [sleep] -> uv_run(NOWAIT) -> inbox -> timers -> pump -> until?
+ *   a poll: the same without the sleep, from where the last one was cut short by its budget
  *
  * Layer: io. Locks: none.
- * Invariant: home.asleep is 1 only around ppoll, so what runs in a round never pays for a wake-up.
+ * Invariant: home.asleep is 1 only around ppoll, or while the host sleeps in a loop of its own; so what
+ * runs in a round never pays for a wake-up.
  */
 #include "io/loop.h"
 
@@ -19,8 +21,12 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/clock.h"
 #include "base/limits.h"
 #include "tutti.h"
+
+/* The parts of a round, in this order. */
+enum part { PART_KERNEL = 0, PART_POSTS, PART_TIMERS, PART_PUMP, PART_COUNT };
 
 struct tutti__loop {
     struct tutti__home home;
@@ -28,7 +34,9 @@ struct tutti__loop {
     uv_async_t door;              /* [loop; any may send] */
     struct tutti__timers timers;  /* [loop] */
     const struct tutti__env *env; /* [const] */
-    bool is_running;              /* [loop] inside tutti__loop_run_until */
+    uint64_t deadline_ns;         /* [loop] of the poll that runs; TUTTI_FOREVER: none */
+    enum part part;               /* [loop] that comes next */
+    bool is_running;              /* [loop] inside tutti__loop_run_until or _poll */
     bool is_closed;               /* [loop] */
     bool has_more;                /* [loop] the last pump said that more is ready */
 };
@@ -69,6 +77,7 @@ int tutti__loop_new(struct tutti__loop **out, const struct tutti__env *env)
         goto out_close;
     }
     loop->env = env;
+    loop->deadline_ns = TUTTI_FOREVER;
     loop->home.wake = wake;
     *out = loop;
     return TUTTI_OK;
@@ -172,14 +181,74 @@ static void sleep_a_while(struct tutti__loop *loop)
     if (limit_ns == 0) {
         return;
     }
-    /* Dekker with tutti__home_post, which pushes, fences and then reads `asleep`: either it sees
-     * the 1 and wakes us, or we see its post here. Relaxed is enough around a seq_cst fence. */
-    TUTTI_STORE(&loop->home.asleep, 1, relaxed);
-    TUTTI_FENCE(seq_cst);
-    if (TUTTI_LOAD(&loop->home.inbox, relaxed) == NULL) {
+    if (tutti__home_sleep_begin(&loop->home)) {
         wait_for_kernel(loop, limit_ns);
     }
-    TUTTI_STORE(&loop->home.asleep, 0, relaxed); /* pairs with nothing: a drain follows */
+    tutti__home_sleep_end(&loop->home);
+}
+
+/* ---- rounds --------------------------------------------------------------------------------- */
+
+static bool is_late(const struct tutti__loop *loop)
+{
+    return tutti__env_is_late(loop->env, loop->deadline_ns);
+}
+
+static void run_posts(struct tutti__loop *loop)
+{
+    if (tutti__home_take(&loop->home)) {
+        while (tutti__home_step(&loop->home) && !is_late(loop)) {
+        }
+    }
+}
+
+static void run_timers(struct tutti__loop *loop)
+{
+    if (loop->timers.count == 0) {
+        return;
+    }
+    uint64_t now_ns = tutti__loop_now_ns(loop);
+    while (tutti__timers_fire_next(&loop->timers, now_ns) && !is_late(loop)) {
+    }
+}
+
+static void run_pump(struct tutti__loop *loop)
+{
+    struct tutti__home *home = &loop->home;
+    home->pump_until_ns = loop->deadline_ns == TUTTI_FOREVER ? 0 : loop->deadline_ns;
+    loop->has_more = home->pump != NULL && home->pump(home->pump_user);
+}
+
+static void run_part(struct tutti__loop *loop, enum part part)
+{
+    switch (part) {
+    case PART_KERNEL:
+        uv_run(&loop->uv, UV_RUN_NOWAIT);
+        break;
+    case PART_POSTS:
+        run_posts(loop);
+        break;
+    case PART_TIMERS:
+        run_timers(loop);
+        break;
+    case PART_PUMP:
+    case PART_COUNT:
+        run_pump(loop);
+        break;
+    }
+}
+
+/* Each part once, beginning with the one that is next; no further when the deadline has passed. */
+static void run_parts(struct tutti__loop *loop)
+{
+    for (int i = 0; i < PART_COUNT; i++) {
+        enum part part = loop->part;
+        loop->part = (enum part)((part + 1) % PART_COUNT);
+        run_part(loop, part);
+        if (is_late(loop)) {
+            break;
+        }
+    }
 }
 
 static void run_round(struct tutti__loop *loop)
@@ -187,12 +256,8 @@ static void run_round(struct tutti__loop *loop)
     if (!loop->has_more) {
         sleep_a_while(loop);
     }
-    uv_run(&loop->uv, UV_RUN_NOWAIT);
-    (void)tutti__home_drain(&loop->home);
-    if (tutti__timers_next_ns(&loop->timers) != TUTTI_FOREVER) {
-        (void)tutti__timers_fire(&loop->timers, tutti__loop_now_ns(loop));
-    }
-    loop->has_more = loop->home.pump != NULL && loop->home.pump(loop->home.pump_user);
+    loop->part = PART_KERNEL;
+    run_parts(loop);
 }
 
 int tutti__loop_run_until(struct tutti__loop *loop, bool (*until)(void *user), void *user)
@@ -201,6 +266,7 @@ int tutti__loop_run_until(struct tutti__loop *loop, bool (*until)(void *user), v
         return TUTTI_EDEADLK;
     }
     loop->is_running = true;
+    tutti__home_sleep_end(&loop->home); /* the host has perhaps slept on the backend descriptor */
     loop->has_more = true; /* unknown until the pump was asked: do not sleep in the first round */
     while (!until(user)) {
         run_round(loop);
@@ -209,9 +275,68 @@ int tutti__loop_run_until(struct tutti__loop *loop, bool (*until)(void *user), v
     return TUTTI_OK;
 }
 
+/* ---- a host's own loop ---------------------------------------------------------------------- */
+
+static bool pump_has_work(const struct tutti__loop *loop)
+{
+    const struct tutti__home *home = &loop->home;
+    if (home->has_work != NULL) {
+        return home->has_work(home->pump_user);
+    }
+    return loop->has_more;
+}
+
+/* Would a round do something, as far as can be seen without asking the kernel? */
+static bool has_own_work(struct tutti__loop *loop)
+{
+    /* relaxed: a hint; before a sleep it is asked for again behind a fence. */
+    return loop->home.taken != NULL || TUTTI_LOAD(&loop->home.inbox, relaxed) != NULL ||
+           pump_has_work(loop);
+}
+
+static bool is_backend_ready(struct tutti__loop *loop)
+{
+    struct pollfd backend = { .fd = uv_backend_fd(&loop->uv), .events = POLLIN };
+    return poll(&backend, 1, 0) > 0;
+}
+
+int tutti__loop_poll(struct tutti__loop *loop, uint64_t budget_ns, bool *more)
+{
+    if (loop->is_running) {
+        return TUTTI_EDEADLK;
+    }
+    loop->is_running = true;
+    tutti__home_sleep_end(&loop->home);
+    if (budget_ns != 0) {
+        loop->deadline_ns = tutti__clock_after(tutti__loop_now_ns(loop), budget_ns);
+    }
+    do {
+        run_parts(loop);
+        *more = has_own_work(loop) || sleep_limit_ns(loop) == 0 || is_backend_ready(loop);
+    } while (*more && budget_ns != 0 && !is_late(loop));
+    loop->deadline_ns = TUTTI_FOREVER;
+    loop->is_running = false;
+    return TUTTI_OK;
+}
+
+int tutti__loop_backend_fd(const struct tutti__loop *loop)
+{
+    return uv_backend_fd(&loop->uv);
+}
+
+uint64_t tutti__loop_prepare_sleep(struct tutti__loop *loop)
+{
+    uint64_t limit_ns = has_own_work(loop) ? 0 : sleep_limit_ns(loop);
+    if (limit_ns != 0 && !tutti__home_sleep_begin(&loop->home)) {
+        tutti__home_sleep_end(&loop->home);
+        limit_ns = 0;
+    }
+    return limit_ns;
+}
+
 bool tutti__loop_is_quiet(struct tutti__loop *loop)
 {
-    if (loop->has_more || loop->timers.count > 0 ||
+    if (loop->has_more || loop->timers.count > 0 || loop->home.taken != NULL ||
         TUTTI_LOAD(&loop->home.inbox, relaxed) != NULL) { /* relaxed: a hint; run_round drains */
         return false;
     }

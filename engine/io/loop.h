@@ -2,7 +2,7 @@
 /*
  * loop.h - the event loop of an engine: one libuv loop, one inbox, one timer heap, on one thread.
  *
- * A round is: run what was posted, fire timers, let the home's pump work, then ask the kernel. The
+ * A round is: ask the kernel, run what was posted, fire timers, let the home's pump work. The
  * loop sleeps in ppoll on libuv's backend descriptor rather than inside uv_run. So no callback can
  * run between the last look at what is ready and the sleep (a luv timer that fires inside uv_run
  * just before it blocks would otherwise leave a ready coroutine behind), and deadlines of the timer
@@ -63,6 +63,29 @@ uint64_t tutti__loop_now_ns(const struct tutti__loop *loop);
  * Calls:   posts, timers, pump, libuv callbacks, `until`.
  */
 int tutti__loop_run_until(struct tutti__loop *loop, bool (*until)(void *user), void *user);
+
+/**
+ * Run rounds without ever sleeping, until nothing is ready or `budget_ns` has passed. The clock is
+ * looked at between steps: a post, a timer, a coroutine, one visit of libuv to the kernel. The next
+ * call goes on behind the part of the round in which the budget ran out, so a flood of one kind does
+ * not starve the others; within a kind the order is kept.
+ *
+ * Args:    budget_ns - 0: one round; more - set to whether anything is ready.
+ * Returns: TUTTI_OK · TUTTI_EDEADLK: called from within a round; nothing has run.
+ * Calls:   as tutti__loop_run_until.
+ */
+int tutti__loop_poll(struct tutti__loop *loop, uint64_t budget_ns, bool *more);
+
+/* A descriptor that is readable when a poll has something to do, for as long as the caller sleeps as
+ * tutti__loop_prepare_sleep says. */
+int tutti__loop_backend_fd(const struct tutti__loop *loop);
+
+/**
+ * Get ready for a sleep of the caller's own on the backend descriptor: from now until the next round
+ * a post makes it readable.
+ * Thread:  the loop's, outside a round. Returns: for how long, in ns; 0: something is ready.
+ */
+uint64_t tutti__loop_prepare_sleep(struct tutti__loop *loop);
 
 /* Whether nothing is left that could ever run here by itself: no post, no timer, no ready
  * coroutine, no active libuv handle or request but the loop's own. May be asked by `until`. */

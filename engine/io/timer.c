@@ -150,18 +150,25 @@ uint64_t tutti__timers_next_ns(const struct tutti__timers *timers)
     return timers->count == 0 ? TUTTI_FOREVER : timers->heap[0].key_ns;
 }
 
-bool tutti__timers_fire(struct tutti__timers *timers, uint64_t now_ns)
+bool tutti__timers_fire_next(struct tutti__timers *timers, uint64_t now_ns)
 {
     if (timers->count == 0 || timers->heap[0].key_ns > now_ns) {
         return false;
     }
-    /* What is armed from here on sorts after everything that is due now, so the walk ends. */
+    struct tutti__timer *timer = timers->heap[0].timer;
+    tutti__timers_stop(timers, timer);
+    /* What it arms sorts after everything that is due now, so who fires all of that ends. */
     timers->floor_ns = now_ns + 1;
-    while (timers->count > 0 && timers->heap[0].key_ns <= now_ns) {
-        struct tutti__timer *timer = timers->heap[0].timer;
-        tutti__timers_stop(timers, timer);
-        timer->fn(timer); /* may free `timer` */
-    }
+    timer->fn(timer); /* may free `timer` */
     timers->floor_ns = 0;
     return true;
+}
+
+bool tutti__timers_fire(struct tutti__timers *timers, uint64_t now_ns)
+{
+    bool any = false;
+    while (tutti__timers_fire_next(timers, now_ns)) {
+        any = true;
+    }
+    return any;
 }

@@ -59,6 +59,13 @@ void tutti__timers_stop(struct tutti__timers *timers, struct tutti__timer *timer
 uint64_t tutti__timers_next_ns(const struct tutti__timers *timers);
 
 /**
+ * Fire the earliest timer if it is due at `now_ns`. One that is armed by it does not fire at the same
+ * `now_ns`, whatever its deadline.
+ * Returns: whether one fired. Calls: its fn, as below.
+ */
+bool tutti__timers_fire_next(struct tutti__timers *timers, uint64_t now_ns);
+
+/**
  * Fire what is due at `now_ns`, earliest first. A timer that is armed meanwhile does not fire
  * before the next call, whatever its deadline, so one that arms itself again cannot keep the others
  * waiting.

@@ -110,6 +110,7 @@ void tutti__lua_end(struct tutti__lua *lua)
         tutti__shared_forget(lua);
     if (lua->home != NULL) {
         lua->home->pump = NULL;
+        lua->home->has_work = NULL;
         lua->home->pump_user = NULL;
     }
 }

@@ -65,21 +65,29 @@ static int pump_slice(lua_State *L)
 {
     struct tutti__lua *lua = (struct tutti__lua *)lua_touserdata(L, 1);
     uint64_t until_ns = 0;
+    uint64_t limit_ns = lua->home->pump_until_ns;
     for (int i = 0; i < SLICE_RECORDS; i++) {
         struct tutti__record *record = ready_pop(lua);
         if (record == NULL)
             break;
         tutti__run_record(L, record);
         lua_settop(L, 1);
-        if (i % CLOCK_EVERY != CLOCK_EVERY - 1)
+        if (i % CLOCK_EVERY != CLOCK_EVERY - 1 && limit_ns == 0)
             continue;
         uint64_t now_ns = tutti__bridge_now_ns(lua->engine);
+        if (limit_ns != 0 && now_ns >= limit_ns)
+            break;
         if (until_ns == 0)
             until_ns = now_ns + slice_ns;
         else if (now_ns >= until_ns)
             break;
     }
     return 0;
+}
+
+bool tutti__ready_has_work(void *user)
+{
+    return !tutti__ready_is_empty((struct tutti__lua *)user);
 }
 
 bool tutti__ready_pump(void *user)

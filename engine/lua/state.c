@@ -92,6 +92,7 @@ struct tutti__lua *tutti__lua_open(lua_State *L, tutti_engine *engine, bool own_
     tutti__module_metatables(L, lua);
     make_root(L, lua);
     lua->home->pump_user = lua;
+    lua->home->has_work = tutti__ready_has_work;
     lua->home->pump = tutti__ready_pump;
     return lua;
 }

@@ -298,6 +298,8 @@ bool tutti__ready_is_empty(const struct tutti__lua *lua);
 
 /* Run ready coroutines for a while; true while more is ready. The home's pump. */
 bool tutti__ready_pump(void *user);
+/* Would it run any? */
+bool tutti__ready_has_work(void *user);
 
 /* ---- run.c -------------------------------------------------------------------------------- */
 

@@ -241,6 +241,7 @@ static void close_state(void *slot)
 {
     struct tutti__lua *lua = (struct tutti__lua *)slot;
     lua->home->pump = NULL;
+    lua->home->has_work = NULL;
     lua_close(lua->main);
 }
 

@@ -27,24 +27,38 @@ void tutti__home_post(struct tutti__home *home, struct tutti__post *post)
     }
 }
 
-bool tutti__home_drain(struct tutti__home *home)
+bool tutti__home_take(struct tutti__home *home)
 {
+    if (home->taken != NULL) {
+        return true;
+    }
     if (TUTTI_LOAD(&home->inbox, relaxed) == NULL) {
         return false; /* a hint; before a sleep the home asks again after its fence */
     }
     struct tutti__post *newest = TUTTI_EXCHANGE(&home->inbox, NULL, acquire);
-    struct tutti__post *oldest = NULL;
     while (newest != NULL) { /* the stack has the newest first: turn it round */
         struct tutti__post *next = TUTTI_GET(newest->next);
-        TUTTI_SET(newest->next, oldest);
-        oldest = newest;
+        TUTTI_SET(newest->next, home->taken);
+        home->taken = newest;
         newest = next;
     }
-    bool any = oldest != NULL;
-    while (oldest != NULL) {
-        struct tutti__post *next = TUTTI_GET(oldest->next); /* fn may free or re-post it */
-        oldest->fn(oldest);
-        oldest = next;
+    return home->taken != NULL;
+}
+
+bool tutti__home_step(struct tutti__home *home)
+{
+    struct tutti__post *oldest = home->taken;
+    home->taken = TUTTI_GET(oldest->next); /* before the call: fn may free or re-post it */
+    oldest->fn(oldest);
+    return home->taken != NULL;
+}
+
+bool tutti__home_drain(struct tutti__home *home)
+{
+    if (!tutti__home_take(home)) {
+        return false;
     }
-    return any;
+    while (tutti__home_step(home)) {
+    }
+    return true;
 }

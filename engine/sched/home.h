@@ -13,6 +13,7 @@
 #define TUTTI_SCHED_HOME_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/atomic.h"
@@ -29,11 +30,15 @@ struct tutti__home {
     TUTTI_ATOMIC(uint32_t) asleep;            /* [home sets, any clears] Dekker partner of inbox:
                                                  push; fence(seq_cst); read asleep  against
                                                  set asleep; fence(seq_cst); read inbox */
+    struct tutti__post *taken;                /* [home] out of the inbox, still to be run; oldest first */
     void (*wake)(struct tutti__home *home);   /* [const] any thread; called once for each sleep */
     /* Work of its own that the home's thread does between posts: a Lua state's ready coroutines.
      * Returns true while more is ready; then the home does not sleep. */
     bool (*pump)(void *user);                 /* [home] NULL: none */
+    bool (*has_work)(void *user);             /* [home] would the pump do something? NULL: unknown */
     void *pump_user;                          /* [home] */
+    uint64_t pump_until_ns;                   /* [home] begin nothing from then on; 0: no limit but
+                                                 the pump's own */
 };
 
 /**
@@ -44,9 +49,38 @@ struct tutti__home {
 void tutti__home_post(struct tutti__home *home, struct tutti__post *post);
 
 /**
- * Run what is in the inbox now (not what these posts post themselves).
+ * Take what is in the inbox, if nothing that was taken before is left.
+ * Thread:  the home's. Returns: whether there is something to run by tutti__home_step.
+ */
+bool tutti__home_take(struct tutti__home *home);
+
+/* Run the oldest of what was taken; there is one. Thread: the home's. Returns: whether more is left. */
+bool tutti__home_step(struct tutti__home *home);
+
+/**
+ * Run what was taken before or else what is in the inbox now (not what these posts post themselves).
  * Thread:  the home's. Returns: whether there was anything.
  */
 bool tutti__home_drain(struct tutti__home *home);
+
+/**
+ * Say that the home is going to sleep.
+ * Thread:  the home's. Returns: false - something has been posted, do not sleep. Either way
+ *          tutti__home_sleep_end must follow.
+ */
+static inline bool tutti__home_sleep_begin(struct tutti__home *home)
+{
+    /* Dekker with tutti__home_post, which pushes, fences and then reads `asleep`: either it sees the 1
+     * and wakes us, or we see its post here. Relaxed is enough around a seq_cst fence. */
+    TUTTI_STORE(&home->asleep, 1, relaxed);
+    TUTTI_FENCE(seq_cst);
+    return TUTTI_LOAD(&home->inbox, relaxed) == NULL;
+}
+
+/* The home is awake. A poster that has seen the 1 may still call `wake`: one too many does no harm. */
+static inline void tutti__home_sleep_end(struct tutti__home *home)
+{
+    TUTTI_STORE(&home->asleep, 0, relaxed); /* pairs with nothing: a look at the inbox follows */
+}
 
 #endif
