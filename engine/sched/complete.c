@@ -168,8 +168,8 @@ static void join_outcome(tutti_task *task)
 {
     uint64_t pending = TUTTI_LOAD(&task->pending, relaxed); /* the last child's decrement was acquired */
     uint32_t flags = tutti__record_flags(task);
-    if ((pending & TUTTI__PENDING_JOINING) == 0 || task->status != TUTTI_OK) {
-        return; /* it had none; or the body's own failure wins */
+    if (task->status != TUTTI_OK) {
+        return; /* the body's own failure wins */
     }
     if ((pending & TUTTI__PENDING_CHILD_FAILED) != 0) {
         task->status = TUTTI_EFAILED;
@@ -184,6 +184,21 @@ static void join_outcome(tutti_task *task)
     }
 }
 
+bool tutti__child_ended(tutti_task *parent)
+{
+    /* acq_rel: all that the children did comes before the parent's end. It reaches zero only after the
+     * parent's body has added the number of its children. */
+    if (TUTTI_FETCH_SUB(&parent->children, 1, acq_rel) != 1) {
+        return false;
+    }
+    uint64_t pending = TUTTI_LOAD(&parent->pending, relaxed); /* this thread alone has it now */
+    if ((pending & TUTTI__PENDING_JOINING) == 0) {
+        /* The body left the mark out because nobody else knew the task, and nobody has got to know it. */
+        TUTTI_STORE(&parent->pending, pending | TUTTI__PENDING_JOINING, relaxed);
+    }
+    return true;
+}
+
 /* Tell the parent that `task` has settled. `lonely`: it failed and nobody looks at it. */
 static void tell_parent(struct tutti__wave *wave, tutti_task *task, bool lonely)
 {
@@ -191,9 +206,7 @@ static void tell_parent(struct tutti__wave *wave, tutti_task *task, bool lonely)
     if (lonely) {
         TUTTI_FETCH_OR(&parent->pending, TUTTI__PENDING_CHILD_FAILED, relaxed); /* published below */
     }
-    /* acq_rel: all that the children did comes before the parent's end. It reaches zero only after the
-     * parent's body has added the number of its children. */
-    if (TUTTI_FETCH_SUB(&parent->children, 1, acq_rel) == 1) {
+    if (tutti__child_ended(parent)) {
         append_ended(wave, parent);
     }
 }
@@ -304,31 +317,39 @@ void tutti__wave_settle_claimed(struct tutti__wave *wave, tutti_task *task, int 
     }
 }
 
-void tutti__wave_body_end(struct tutti__wave *wave, tutti_task *task, uint32_t children)
+/* Say that the body has ended and its children have not. */
+static void mark_joining(tutti_task *task)
 {
-    if (children != 0) {
-        uint64_t old = TUTTI_FETCH_OR(&task->pending, TUTTI__PENDING_JOINING, relaxed);
-        if ((old & TUTTI__PENDING_CANCEL) != 0) {
-            tutti__record_set_flags(task, tutti__record_flags(task) | TUTTI__RECORD_LATE);
-        }
-        /* acq_rel: the last child settles the task, and sees status and result; or they have all ended
-         * and what they did is seen here. */
-        if (TUTTI_FETCH_ADD(&task->children, children, acq_rel) + children != 0) {
-            return; /* the last child has it */
-        }
-        join_outcome(task);
+    uint64_t old = TUTTI_FETCH_OR(&task->pending, TUTTI__PENDING_JOINING, relaxed);
+    if ((old & TUTTI__PENDING_CANCEL) != 0) {
+        tutti__record_set_flags(task, tutti__record_flags(task) | TUTTI__RECORD_LATE);
     }
-    tutti__wave_settle(wave, task);
+}
+
+bool tutti__leave_to_children(struct tutti__thread *thread, tutti_task *task, uint32_t children)
+{
+    if (!tutti__task_is_sole(thread, task)) { /* else nobody could ask or cancel */
+        mark_joining(task);
+    }
+    /* acq_rel: the last child settles the task, and sees status and result; or they have all ended
+     * and what they did is seen here. */
+    if (TUTTI_FETCH_ADD(&task->children, children, acq_rel) + children != 0) {
+        return true;
+    }
+    join_outcome(task);
+    return false;
+}
+
+void tutti__wave_ended(struct tutti__wave *wave, tutti_task *task)
+{
+    append_ended(wave, task);
 }
 
 void tutti__wave_suspended_end(struct tutti__wave *wave, tutti_task *task)
 {
     /* A body that made children and suspended has counted itself as one more (run.c). */
     if ((TUTTI_LOAD(&task->pending, acquire) & TUTTI__PENDING_CHILDREN) != 0) {
-        uint64_t old = TUTTI_FETCH_OR(&task->pending, TUTTI__PENDING_JOINING, relaxed);
-        if ((old & TUTTI__PENDING_CANCEL) != 0) {
-            tutti__record_set_flags(task, tutti__record_flags(task) | TUTTI__RECORD_LATE);
-        }
+        mark_joining(task);
         if (TUTTI_FETCH_SUB(&task->children, 1, acq_rel) != 1) {
             return; /* the last child has it */
         }
@@ -365,7 +386,9 @@ tutti_task *tutti__wave_end(struct tutti__wave *wave, bool run)
         if (wave->ended == NULL) {
             wave->ended_last = NULL;
         }
-        join_outcome(task);
+        if ((TUTTI_LOAD(&task->pending, relaxed) & TUTTI__PENDING_JOINING) != 0) {
+            join_outcome(task);
+        }
         tutti__wave_settle(wave, task);
     }
     active = wave->outer;

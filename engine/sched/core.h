@@ -213,9 +213,15 @@ void tutti__wave_settle_claimed(struct tutti__wave *wave, tutti_task *task, int 
 /* Set CLAIMED (cancel.c). Returns: false if `task` has started or been claimed. */
 bool tutti__task_claim(tutti_task *task);
 
-/* The body has ended (status and result are stored) and made so many children: settle the task now, or
- * let the last child do it. */
-void tutti__wave_body_end(struct tutti__wave *wave, tutti_task *task, uint32_t children);
+/* The body of `task` has ended (status and result are stored) and made so many children. Returns: true:
+ * the last of them settles it, it is not to be touched any more; false: they have all ended. */
+bool tutti__leave_to_children(struct tutti__thread *thread, tutti_task *task, uint32_t children);
+
+/* A child of `parent` has settled. Returns: it was the last one, `parent` is the caller's to settle. */
+bool tutti__child_ended(tutti_task *parent);
+
+/* The outcome of `task` is stored: have it settled by tutti__wave_end. */
+void tutti__wave_ended(struct tutti__wave *wave, tutti_task *task);
 
 /* A suspended task or promise has its outcome: the same, but settled by tutti__wave_end. */
 void tutti__wave_suspended_end(struct tutti__wave *wave, tutti_task *task);

@@ -54,6 +54,7 @@ bool tutti__deque_init(struct tutti__deque *deque)
     TUTTI_STORE(&deque->bottom, 0, relaxed);
     TUTTI_STORE(&deque->ring, ring, relaxed);
     deque->top_seen = 0;
+    deque->is_private = false;
     return true;
 }
 

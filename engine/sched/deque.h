@@ -36,6 +36,7 @@ struct tutti__deque {
     _Alignas(TUTTI_CACHE_LINE) TUTTI_ATOMIC(int64_t) bottom;
     int64_t top_seen;                        /* [owner] top was at least this */
     TUTTI_ATOMIC(struct tutti__ring *) ring; /* [owner writes] */
+    bool is_private;                         /* [const] nobody ever steals: a take needs no fence */
 };
 
 /* A ring of `slots` (a power of two); with its older ones freed by tutti__ring_free. NULL: no memory. */
@@ -87,7 +88,9 @@ static inline void *tutti__deque_take(struct tutti__deque *deque)
     TUTTI_STORE(&deque->bottom, bottom, release);
     /* Announce, then look: a thief moves top, then looks at bottom (the fence in steal). At least one
      * of the two sees the other, so they cannot both have the last item. */
-    TUTTI_FENCE(seq_cst);
+    if (!deque->is_private) {
+        TUTTI_FENCE(seq_cst);
+    }
     int64_t top = TUTTI_LOAD(&deque->top, relaxed);
     if (top > bottom) {
         TUTTI_STORE(&deque->bottom, bottom + 1, release);

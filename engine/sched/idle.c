@@ -122,7 +122,7 @@ void tutti__idle_sleep_begin(struct tutti__idle *idle, struct tutti__sleeper *sl
         tutti__cond_broadcast(&idle->changed);
     }
     tutti__mutex_unlock(&idle->mu);
-    TUTTI_FENCE(seq_cst); /* first pair: counted asleep before, the look at the queues after */
+    TUTTI_FENCE_HEAVY(); /* first pair: counted asleep before, the look at the queues after */
 }
 
 void tutti__idle_sleep_end(struct tutti__idle *idle, struct tutti__sleeper *sleeper)

@@ -9,8 +9,9 @@
  * Two store-buffer pairs keep a wake from being lost:
  *   - push; fence; look at the counts   against   count oneself asleep; fence; look at all queues.
  *   - a pusher that saw a searcher did nothing; so the last searcher, after it has counted itself out,
- *     looks at all queues again (before it sleeps, or when it has found something), also for work
- *     that it could not take itself.
+ *     looks at all queues again (before it sleeps, or when it has found something and others sleep),
+ *     also for work that it could not take itself.
+ * Pushes are as many as tasks, so theirs is the light side of both pairs (base/fence.h).
  *
  * Layer: sched. Locks: idle.mu (no other is taken under it).
  * Invariant: word = searching << 16 | sleeping; sleeping is the length of `sleepers`.
@@ -23,6 +24,7 @@
 
 #include "base/assert.h"
 #include "base/atomic.h"
+#include "base/fence.h"
 #include "base/futex.h"
 #include "base/limits.h"
 #include "base/thread.h"
@@ -65,7 +67,7 @@ void tutti__idle_wake_worker(struct tutti__idle *idle);
 /* Call after work was made visible: wakes one thread if that is needed. Thread: any. */
 static inline void tutti__idle_notify(struct tutti__idle *idle)
 {
-    TUTTI_FENCE(seq_cst); /* the push before, the look after: first pair above */
+    TUTTI_FENCE_LIGHT(); /* the push before, the look after: both pairs above */
     uint32_t word = TUTTI_LOAD(&idle->word, relaxed);
     if (TUTTI_UNLIKELY(word - 1 < TUTTI__IDLE_SEARCHING - 1)) { /* sleepers, and no searcher */
         tutti__idle_wake_one(idle);
@@ -80,18 +82,20 @@ static inline void tutti__idle_search_begin(struct tutti__idle *idle)
 
 /**
  * Stop searching because something was found.
- * Returns: true if that was the last searcher: then look whether there is more, and wake one for it.
+ * Returns: true if that was the last searcher and others sleep: then look, after a heavy fence, whether
+ *          there is more, and wake one for it.
  */
 static inline bool tutti__idle_search_end(struct tutti__idle *idle)
 {
     /* seq_cst: second pair above. */
     uint32_t old = TUTTI_FETCH_SUB(&idle->word, TUTTI__IDLE_SEARCHING, seq_cst);
-    return old < 2 * TUTTI__IDLE_SEARCHING;
+    uint32_t sleeping = old & (TUTTI__IDLE_SEARCHING - 1);
+    return old < 2 * TUTTI__IDLE_SEARCHING && sleeping != 0;
 }
 
 /**
  * Stop searching and be counted asleep. Then the caller must look at all queues once more, and sleep
- * on its parker only if all are empty. Order: a seq_cst fence is included.
+ * on its parker only if all are empty. Order: a heavy fence is included.
  */
 void tutti__idle_sleep_begin(struct tutti__idle *idle, struct tutti__sleeper *sleeper);
 

@@ -50,7 +50,7 @@ struct tutti_task {
     /* [any] in turn: next in a queue · cancel hook of a suspended task · next in a list of a wave ·
      * the cause (a reference) of a skipped one. Not initialised, but odd only while it is a hook. */
     TUTTI_ATOMIC(void *) link;
-    /* [any] children that were made - children that have ended; see tutti__wave_body_end. Set to 0
+    /* [any] children that were made - children that have ended; see tutti__leave_to_children. Set to 0
      * before the first child is made. */
     TUTTI_ATOMIC(uint32_t) children;
     uint32_t unused;

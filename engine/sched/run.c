@@ -70,21 +70,33 @@ static int status_of(int returned)
     return returned > 0 || returned == TUTTI_ESKIPPED ? TUTTI_EFAILED : returned;
 }
 
-/* The task has ended and nothing follows: nobody knows it. */
-static bool ended_alone(struct tutti__thread *thread, tutti_task *task)
+/* The body has ended; is there nothing that follows but telling the parent, because nobody knows the
+ * task? */
+static bool is_unknown(struct tutti__thread *thread, const tutti_task *task)
 {
-    if ((tutti__record_flags(task) & TUTTI__RECORD_PARENT) != 0 ||
-        !tutti__task_is_sole(thread, task) || TUTTI_LOAD(&task->succ, acquire) != 0 ||
-        TUTTI_LOAD(&task->pending, relaxed) != TUTTI__PENDING_STARTED) {
-        return false;
-    }
+    return tutti__task_is_sole(thread, task) && TUTTI_LOAD(&task->succ, acquire) == 0 &&
+           TUTTI_LOAD(&task->pending, relaxed) == TUTTI__PENDING_STARTED &&
+           task->status == TUTTI_OK;
+}
+
+/* End such a task: all that a wave would do for it. Returns: as run_one. */
+static tutti_task *end_unknown(struct tutti__thread *thread, tutti_task *task)
+{
+    tutti_task *parent = tutti__record_parent(task);
     tutti__task_drop_arg(task);
     uint64_t settled = TUTTI_LOAD(&thread->counters.settled, relaxed);
     TUTTI_STORE(&thread->counters.settled, settled + 1, release); /* as in complete.c */
     tutti__task_free(thread, task);
-    return true;
+    if (parent == NULL || TUTTI_LIKELY(!tutti__child_ended(parent))) {
+        return NULL;
+    }
+    struct tutti__wave wave;
+    tutti__wave_begin(&wave, thread->sched, thread);
+    tutti__wave_ended(&wave, parent);
+    return tutti__wave_end(&wave, true);
 }
 
+/* Returns: the task to run next; NULL: none. */
 static tutti_task *run_one(struct tutti__thread *thread, tutti_task *task)
 {
     if (TUTTI_UNLIKELY(must_not_start(thread->sched, task))) {
@@ -110,12 +122,16 @@ static tutti_task *run_one(struct tutti__thread *thread, tutti_task *task)
     }
     task->status = status_of(returned);
     tutti__task_set_result(task, &result);
-    if (frame.children == 0 && ended_alone(thread, task)) {
-        return NULL;
+    if (frame.children != 0) {
+        if (tutti__leave_to_children(thread, task, frame.children)) {
+            return NULL;
+        }
+    } else if (is_unknown(thread, task)) {
+        return end_unknown(thread, task);
     }
     struct tutti__wave wave;
     tutti__wave_begin(&wave, thread->sched, thread);
-    tutti__wave_body_end(&wave, task, frame.children);
+    tutti__wave_settle(&wave, task);
     return tutti__wave_end(&wave, true);
 }
 

@@ -44,6 +44,7 @@ static struct tutti__sched *alloc_sched(const struct tutti__sched_config *config
         tutti__free(sched);
         return NULL;
     }
+    tutti__fence_init();
     sched->id = next_id();
     sched->env = config->env != NULL ? config->env : tutti__env_default();
     sched->user = config->user;
@@ -135,6 +136,7 @@ int tutti__sched_new(struct tutti__sched **out, const struct tutti__sched_config
         !tutti__thread_bind(sched->creator)) {
         goto out_dealloc;
     }
+    sched->creator->deque.is_private = config->workers == 0; /* there is nobody else that steals */
     if (start_workers(sched, config->workers) == 0 && config->workers != 0) {
         rc = TUTTI_EAGAIN;
         goto out_dealloc;

@@ -218,8 +218,12 @@ tutti_task *tutti__search(struct tutti__thread *thread, const struct tutti__sear
         in_time = sleep_once(thread, until);
     }
     if (tutti__idle_search_end(&sched->idle)) {
-        TUTTI_FENCE(seq_cst); /* counted out before, the look after: idle.h, second pair */
-        if (any_common(sched) || any_strict(sched)) {
+        bool more = any_common(sched) || any_strict(sched);
+        if (!more) {
+            TUTTI_FENCE_HEAVY(); /* counted out before, the look after: idle.h, second pair */
+            more = any_common(sched) || any_strict(sched);
+        }
+        if (more) {
             tutti__idle_wake_one(&sched->idle);
         }
     }
