@@ -72,6 +72,9 @@ local function add_programs(jobs, preset)
   for _, path in ipairs(shell.glob("tests/spec/*_spec.lua")) do
     add("spec", path, { lua, shell.line("command -v busted"), "--output=TAP", path })
   end
+  for _, path in ipairs(shell.glob("scripts/embed/*.c")) do
+    add("scripts", path, { "lua5.4", "tests/scripts/run.lua", build .. "/tutti", path })
+  end
   if preset == "tsan" then
     return
   end

@@ -1,13 +1,16 @@
 -- SPDX-License-Identifier: MIT
--- Runs a script, or the code blocks of a page, with `PROGRAM run` and compares with what it says.
--- Usage: lua5.4 tests/scripts/run.lua PROGRAM FILE.lua|FILE.md    from the project's root
+-- Runs a script, or the code blocks of a page, with `PROGRAM run`, or a program of scripts/embed, and
+-- compares with what it says.
+-- Usage: lua5.4 tests/scripts/run.lua PROGRAM FILE.lua|FILE.md|FILE.c    from the project's root
 --
--- In a script or block (anywhere, one a line):
+-- In a script or block (anywhere, one a line; in a C file after " * " in place of "-- "):
 --   -- args: WORDS         words after FILE, split by sh                     (default none)
+--   -- env: K=V ...        more of its environment, split by sh
 --   -- status: N           the exit status                                   (default 0)
 --   -- expect: TEXT        the next line of stdout is TEXT
 --   -- expect~: PATTERN    the next line of stdout matches the Lua pattern, from end to end
 --   -- expect: ...         any number of lines
+--   -- same-as: COMMAND    stdout is what this shell line prints, in place of `expect`
 -- A script of scripts/ must expect something. In a page, ```lua blocks are run so, and ```c blocks
 -- with a main() are compiled against tutti.h and libtutti.a and run (release only: a plain program
 -- cannot be linked with sanitized objects).
@@ -20,17 +23,21 @@ local build = program:match("^(.*)/") or "."
 local is_release = build:find("release$") ~= nil
 
 ---@return { kind: "text"|"pattern"|"any", text: string }[] expected
----@return { args: string, status: integer } options
+---@return { args: string, env: string, status: integer } options
 local function read_expectations(text)
-  local expected, options = {}, { args = "", status = 0 }
+  local expected, options = {}, { args = "", env = "", status = 0 }
   for line in text:gmatch("[^\n]+") do
-    local key, value = line:match("^%s*%-%- ([%w]+~?): ?(.*)$")
+    local key, value = line:match("^%s*%-%- ([%w-]+~?): ?(.*)$")
     if key == "expect" then
       expected[#expected + 1] = { kind = value == "..." and "any" or "text", text = value }
     elseif key == "expect~" then
       expected[#expected + 1] = { kind = "pattern", text = value }
-    elseif key == "args" then
-      options.args = value
+    elseif key == "same-as" then
+      for entry in shell.capture(value):gmatch("[^\n]+") do
+        expected[#expected + 1] = { kind = "text", text = entry }
+      end
+    elseif key == "args" or key == "env" then
+      options[key] = value
     elseif key == "status" then
       options.status = assert(math.tointeger(tonumber(value)), "-- status: wants a number")
     end
@@ -100,6 +107,14 @@ local function check_script()
   check_run(path, run_line(path, options), expected, options)
 end
 
+local function check_embed()
+  local expected, options = read_expectations((shell.read(path):gsub("\n %*", "\n--")))
+  local made = ("%s/tests/embed_%s"):format(build, shell.stem(path))
+  tap.ok(#expected > 0, path .. " expects something")
+  local line = ("env %s %s %s"):format(options.env, shell.quote(made), options.args)
+  check_run(path, line, expected, options)
+end
+
 local function compile_line(file)
   return ("cc -std=c11 -Wall -Wextra -Werror -Iengine/include -o %s.out %s %s/libtutti.a"):format(
     file, file, shell.quote(build)) .. (" -luv -pthread && %s.out"):format(file)
@@ -132,6 +147,8 @@ end
 
 if path:match("%.md$") then
   check_page()
+elseif path:match("%.c$") then
+  check_embed()
 else
   check_script()
 end
