@@ -1,16 +1,29 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * bench.c - the driver: `tutti-bench [NAME...]`, one JSON line for each case on stdout.
+ * bench.c - the driver: `tutti-bench [NAME...]`, JSON lines on stdout.
  */
 #include "bench.h"
 
-#include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-enum { ROUNDS = 7 };
+#include "bench_report.h"
+
+#ifndef __OPTIMIZE__
+enum { IS_SLOW_BUILD = 1 };
+#else
+enum { IS_SLOW_BUILD = 0 };
+#endif
+
+/* Workloads run in the order of their first case. */
+static const struct bench_case *const tables[] = {
+    bench_spawn, bench_graph, bench_cancel, bench_wake, bench_growth,
+#ifdef TUTTI_BENCH_TBB
+    onetbb_spawn, onetbb_graph,
+#endif
+};
+enum { TABLES = sizeof tables / sizeof tables[0], CASES_MAX = 32 };
 
 uint64_t bench_now_ns(void)
 {
@@ -19,128 +32,109 @@ uint64_t bench_now_ns(void)
     return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
 }
 
-static int compare(const void *a, const void *b)
+static bool complain(const struct bench_case *c, const char *what)
 {
-    double x = *(const double *)a;
-    double y = *(const double *)b;
-    return (x > y) - (x < y);
+    fprintf(stderr, "bench: %s on %s with %u threads %s\n", c->name, c->system, c->threads, what);
+    return false;
 }
 
-/* What has been measured of one case, in ns a task. */
-struct outcome {
-    const struct bench_case *which;
-    double first; /* the very first warm-up round */
-    double ns[ROUNDS];
-};
-
-/* Prove the outcome, or measure round `i`: each time with a warm-up round before it. */
-static bool run_case(struct outcome *o, int i)
+/* Prove the outcome (i < 0), or measure round i, with a warm-up round before it. */
+static bool run_case(struct bench_outcome *o, int i)
 {
     const struct bench_case *c = o->which;
     void *state = c->start(c->threads);
     if (state == NULL) {
-        fprintf(stderr, "bench: %s on %s cannot start\n", c->name, c->system);
-        return false;
+        return complain(c, "cannot start");
     }
-    bool right = i >= 0 || c->round(state, c->n, true) == 1;
-    if (i >= 0) {
-        double first = (double)c->round(state, c->n, false) / (double)c->n;
-        o->first = i == 0 ? first : o->first;
-        o->ns[i] = (double)c->round(state, c->n, false) / (double)c->n;
-    }
+    uint64_t warm = c->round(state, c->n, i < 0);
+    uint64_t ns = i < 0 ? 1 : c->round(state, c->n, false);
     c->stop(state);
-    if (!right) {
-        fprintf(stderr, "bench: %s on %s computes the wrong thing\n", c->name, c->system);
+    if (warm == 0 || ns == 0) {
+        return complain(c, i < 0 ? "computes the wrong thing" : "failed while it was timed");
     }
-    return right;
-}
-
-static void print(struct outcome *o)
-{
-    const struct bench_case *c = o->which;
-    qsort(o->ns, ROUNDS, sizeof o->ns[0], compare);
-    printf("{\"bench\":\"%s\",\"system\":\"%s\",\"threads\":%u,\"n\":%" PRIu64 ",\"ns\":%.1f,"
-           "\"first\":%.1f,\"min\":%.1f,\"max\":%.1f}\n",
-           c->name, c->system, c->threads, c->n, o->ns[ROUNDS / 2], o->first, o->ns[0],
-           o->ns[ROUNDS - 1]);
-}
-
-static unsigned gather(const char *name, const struct bench_case *cases, unsigned count,
-                       struct outcome *out)
-{
-    unsigned found = 0;
-    for (unsigned i = 0; i < count; i++) {
-        if (strcmp(cases[i].name, name) == 0) {
-            out[found++].which = &cases[i];
-        }
+    if (i >= 0) {
+        o->first = i == 0 ? (double)warm / (double)c->n : o->first;
+        o->ns[i] = (double)ns / (double)c->n;
     }
-    return found;
+    return true;
 }
 
 /* All systems take turns, so that what else the machine does strikes each of them. */
-static bool run_workload(const char *name)
+static bool run_cases(struct bench_outcome *outcomes, unsigned count)
 {
-    struct outcome outcomes[16];
-    unsigned count = gather(name, bench_tutti, bench_tutti_count, outcomes);
-#ifdef TUTTI_BENCH_TBB
-    count += gather(name, bench_onetbb, bench_onetbb_count, outcomes + count);
-#endif
-    for (int i = -1; i < ROUNDS; i++) {
+    for (int i = -1; i < BENCH_ROUNDS; i++) {
         for (unsigned k = 0; k < count; k++) {
             if (!run_case(&outcomes[k], i)) {
                 return false;
             }
         }
     }
-    for (unsigned k = 0; k < count; k++) {
-        print(&outcomes[k]);
+    bench_report(outcomes, count);
+    return true;
+}
+
+static bool run_workload(const char *name)
+{
+    struct bench_outcome outcomes[CASES_MAX];
+    unsigned count = 0;
+    for (unsigned t = 0; t < TABLES; t++) {
+        for (const struct bench_case *c = tables[t]; c->name != NULL && count < CASES_MAX; c++) {
+            if (strcmp(c->name, name) == 0) {
+                outcomes[count++].which = c;
+            }
+        }
     }
-    fflush(stdout);
+    return run_cases(outcomes, count);
+}
+
+/* Call visit(name) for each workload. */
+static bool each_workload(bool (*visit)(const char *name))
+{
+    bool all = true;
+    const char *last = "";
+    for (unsigned t = 0; t < TABLES; t++) {
+        for (const struct bench_case *c = tables[t]; c->name != NULL; c++) {
+            if (strcmp(c->system, "tutti") == 0 && strcmp(last, c->name) != 0) {
+                last = c->name;
+                all &= visit(last);
+            }
+        }
+    }
+    return all;
+}
+
+static bool print_name(const char *name)
+{
+    fprintf(stderr, " %s", name);
     return true;
 }
 
 static bool is_known(const char *name)
 {
     bool known = false;
-    for (unsigned i = 0; i < bench_tutti_count; i++) {
-        known |= strcmp(bench_tutti[i].name, name) == 0;
+    for (unsigned t = 0; t < TABLES; t++) {
+        for (const struct bench_case *c = tables[t]; c->name != NULL; c++) {
+            known |= strcmp(c->name, name) == 0;
+        }
     }
     return known;
 }
 
-static void print_names(FILE *to)
-{
-    const char *last = "";
-    for (unsigned k = 0; k < bench_tutti_count; k++) {
-        if (strcmp(last, bench_tutti[k].name) != 0) {
-            last = bench_tutti[k].name;
-            fprintf(to, " %s", last);
-        }
-    }
-    fprintf(to, "\n");
-}
-
 int main(int argc, char **argv)
 {
-#if defined(TUTTI_DEBUG) || !defined(__OPTIMIZE__)
-    fprintf(stderr, "bench: this is a debug build; figures from it would mean nothing\n");
-    return 2;
-#endif
+    if (IS_SLOW_BUILD) {
+        fprintf(stderr, "bench: this is a debug build; figures from it would mean nothing\n");
+        return 2;
+    }
     for (int i = 1; i < argc; i++) {
         if (!is_known(argv[i])) {
             fprintf(stderr, "bench: no workload is called '%s'; there are:", argv[i]);
-            print_names(stderr);
+            each_workload(print_name);
+            fprintf(stderr, "\n");
             return 2;
         }
     }
-    bool right = true;
-    const char *last = "";
-    for (unsigned k = 0; argc == 1 && k < bench_tutti_count; k++) {
-        if (strcmp(last, bench_tutti[k].name) != 0) {
-            last = bench_tutti[k].name;
-            right &= run_workload(last);
-        }
-    }
+    bool right = argc > 1 || each_workload(run_workload);
     for (int i = 1; i < argc; i++) {
         right &= run_workload(argv[i]);
     }

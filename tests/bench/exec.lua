@@ -4,7 +4,7 @@
 local tutti = require("tutti")
 
 local N, IN_FLIGHT, PAIRS = 2000, 4, tonumber((...)) or 11
-local bare = (os.getenv("TUTTI_BUILD") or "build") .. "/release/tutti-bench-spawn"
+local bare = (os.getenv("TUTTI_BUILD") or "build") .. "/release/bench/tutti-bench-spawn"
 
 local function ours()
   local lanes, left = {}, N

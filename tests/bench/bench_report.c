@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * bench_report.c - the JSON lines, and which cases are compared with which.
+ *
+ * A ratio is the median of the rounds' ratios: the two systems of a round were measured right after each
+ * other, so what else the machine did struck both.
+ */
+#include "bench_report.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What a case of tutti is compared with, all else being equal. */
+enum pair {
+    RIVAL,        /* another system; its variant counts only where both have one of the same name */
+    FEWER_TASKS,  /* itself with fewer tasks */
+    FEWER_THREADS /* itself with fewer threads */
+};
+
+/* The figures that are to be met: no more than `at_most` times the other's time. README.md says where
+ * each comes from; 0: none has been set, the ratio is printed for information. */
+struct goal {
+    const char *name;
+    const char *variant; /* of the other; NULL: any */
+    enum pair pair;
+    double at_most;
+};
+
+static const struct goal goals[] = {
+    { "independent", NULL, RIVAL, 0 },
+    { "chain", NULL, RIVAL, 0.4 },
+    { "fan_in", NULL, RIVAL, 0 },
+    { "wavefront", NULL, RIVAL, 0.5 },
+    { "random_dag", NULL, RIVAL, 0.5 },
+    { "binary_tree", NULL, RIVAL, 0 },
+    { "wake", NULL, RIVAL, 0 },
+    { "cancel", NULL, RIVAL, 0 },
+    { "growth", NULL, FEWER_TASKS, 0 },
+    { "oversubscribed", NULL, FEWER_THREADS, 0 },
+};
+
+static int compare(const void *a, const void *b)
+{
+    double x = *(const double *)a;
+    double y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Sort a copy: the order of the rounds is needed for the ratios. */
+static void sorted(const double *from, double *to)
+{
+    memcpy(to, from, BENCH_ROUNDS * sizeof *to);
+    qsort(to, BENCH_ROUNDS, sizeof *to, compare);
+}
+
+static double median(const double *ns)
+{
+    double order[BENCH_ROUNDS];
+    sorted(ns, order);
+    return order[BENCH_ROUNDS / 2];
+}
+
+static void print_variant(const char *key, const char *variant)
+{
+    if (variant != NULL) {
+        printf(",\"%s\":\"%s\"", key, variant);
+    }
+}
+
+static void print_case(const struct bench_outcome *o)
+{
+    const struct bench_case *c = o->which;
+    double ns[BENCH_ROUNDS];
+    sorted(o->ns, ns);
+    printf("{\"bench\":\"%s\",\"system\":\"%s\"", c->name, c->system);
+    print_variant("variant", c->variant);
+    printf(",\"threads\":%u,\"n\":%" PRIu64 ",\"ns\":%.1f,\"first\":%.1f,\"min\":%.1f,\"max\":%.1f}\n",
+           c->threads, c->n, ns[BENCH_ROUNDS / 2], o->first, ns[0], ns[BENCH_ROUNDS - 1]);
+}
+
+static bool is_same(const char *a, const char *b)
+{
+    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+static bool is_pair(const struct goal *goal, const struct bench_case *ours, const struct bench_case *other)
+{
+    bool rival = strcmp(other->system, "tutti") != 0;
+    bool variant = is_same(ours->variant, other->variant);
+    bool threads = ours->threads == other->threads;
+    switch (goal->pair) {
+    case RIVAL:
+        return rival && threads && ours->n == other->n;
+    case FEWER_TASKS:
+        return !rival && variant && threads && ours->n > other->n;
+    case FEWER_THREADS:
+        return !rival && variant && ours->threads > other->threads && ours->n == other->n;
+    }
+    return false;
+}
+
+static void print_ratio(const struct goal *goal, const struct bench_outcome *ours,
+                        const struct bench_outcome *other)
+{
+    const struct bench_case *c = ours->which;
+    double ratios[BENCH_ROUNDS];
+    for (int i = 0; i < BENCH_ROUNDS; i++) {
+        ratios[i] = ours->ns[i] / other->ns[i];
+    }
+    double ratio = median(ratios);
+    printf("{\"bench\":\"%s\"", c->name);
+    print_variant("variant", c->variant);
+    printf(",\"threads\":%u,\"n\":%" PRIu64 ",\"ratio\":%.3f,\"against\":\"%s\"", c->threads, c->n, ratio,
+           other->which->system);
+    print_variant("against_variant", other->which->variant);
+    if (goal->pair == FEWER_TASKS) {
+        printf(",\"against_n\":%" PRIu64, other->which->n);
+    } else if (goal->pair == FEWER_THREADS) {
+        printf(",\"against_threads\":%u", other->which->threads);
+    }
+    printf(",\"ns\":%.1f,\"against_ns\":%.1f", median(ours->ns), median(other->ns));
+    if (goal->at_most > 0) {
+        printf(",\"at_most\":%.2f,\"met\":%s", goal->at_most, ratio <= goal->at_most ? "true" : "false");
+    }
+    printf("}\n");
+}
+
+static void print_ratios(const struct goal *goal, const struct bench_outcome *outcomes, unsigned count)
+{
+    for (unsigned k = 0; k < count; k++) {
+        const struct bench_case *ours = outcomes[k].which;
+        if (strcmp(ours->system, "tutti") != 0 || strcmp(ours->name, goal->name) != 0) {
+            continue;
+        }
+        for (unsigned i = 0; i < count; i++) {
+            const struct bench_case *other = outcomes[i].which;
+            if ((goal->variant == NULL || is_same(goal->variant, other->variant))
+                && is_pair(goal, ours, other)) {
+                print_ratio(goal, &outcomes[k], &outcomes[i]);
+            }
+        }
+    }
+}
+
+void bench_report(const struct bench_outcome *outcomes, unsigned count)
+{
+    for (unsigned k = 0; k < count; k++) {
+        print_case(&outcomes[k]);
+    }
+    for (unsigned i = 0; i < sizeof goals / sizeof goals[0]; i++) {
+        print_ratios(&goals[i], outcomes, count);
+    }
+    fflush(stdout);
+}
