@@ -51,17 +51,24 @@ static void push_local(struct tutti__wave *wave, tutti_task *task)
     }
 }
 
-void tutti__push_ready(struct tutti__thread *thread, tutti_task *task)
+static TUTTI_COLD void push_elsewhere(struct tutti__sched *sched, tutti_task *task)
 {
-    struct tutti__sched *sched = thread->sched;
-    uint32_t flags = tutti__record_flags(task);
-    if (TUTTI_UNLIKELY((flags & TUTTI_BLOCKING) != 0)) {
+    if ((tutti__record_flags(task) & TUTTI_BLOCKING) != 0) {
         tutti__blocking_push(sched, task);
         return;
     }
-    if (TUTTI_UNLIKELY((flags & TUTTI_NO_HELP) != 0)) {
-        tutti__strict_push(&sched->strict, task);
-    } else if (!push_own(sched, thread, task)) {
+    tutti__strict_push(&sched->strict, task);
+    tutti__idle_notify(&sched->idle);
+}
+
+void tutti__push_ready(struct tutti__thread *thread, tutti_task *task)
+{
+    struct tutti__sched *sched = thread->sched;
+    if (TUTTI_UNLIKELY((tutti__record_flags(task) & TUTTI__RECORD_ELSEWHERE) != 0)) {
+        push_elsewhere(sched, task);
+        return;
+    }
+    if (TUTTI_UNLIKELY(!push_own(sched, thread, task))) {
         tutti__injector_push(&sched->injector, task);
     }
     tutti__idle_notify(&sched->idle);
@@ -89,12 +96,12 @@ void tutti__wave_ready(struct tutti__wave *wave, tutti_task *task)
     wave->next = task;
 }
 
-void tutti__wave_count_down(struct tutti__wave *wave, tutti_task *task, uint32_t count)
+tutti_task *tutti__count_down(struct tutti__thread *thread, tutti_task *task, uint32_t count)
 {
     /* acquire: what was done with edges that are counted already comes with it (each was counted by a
      * read-modify-write with release, and these form one release sequence). */
     uint64_t old = TUTTI_LOAD(&task->pending, acquire);
-    if (old == count && tutti__task_is_sole(wave->thread, task)) {
+    if (old == count && tutti__task_is_sole(thread, task)) {
         /* Ours are the last, and nobody has a handle to claim it by: no exchange is needed. */
         TUTTI_STORE(&task->pending, 0, relaxed);
     } else {
@@ -102,12 +109,20 @@ void tutti__wave_count_down(struct tutti__wave *wave, tutti_task *task, uint32_t
         old = TUTTI_FETCH_SUB(&task->pending, count, acq_rel);
     }
     if ((old & TUTTI__PENDING_EDGES) != count) {
-        return; /* the record is not ours to look at any more */
+        return NULL; /* the record is not ours to look at any more */
     }
-    if ((old & TUTTI__PENDING_CLAIMED) != 0) {
-        tutti__task_drop(wave->thread, task); /* settled early; this was what kept it */
-    } else {
-        tutti__wave_ready(wave, task);
+    if (TUTTI_UNLIKELY((old & TUTTI__PENDING_CLAIMED) != 0)) {
+        tutti__task_drop(thread, task); /* settled early; this was what kept it */
+        return NULL;
+    }
+    return task;
+}
+
+static void wave_count_down(struct tutti__wave *wave, tutti_task *task)
+{
+    tutti_task *ready = tutti__count_down(wave->thread, task, 1);
+    if (ready != NULL) {
+        tutti__wave_ready(wave, ready);
     }
 }
 
@@ -227,7 +242,7 @@ static void follow_done(struct tutti__wave *wave, tutti_task *task, tutti__link 
         if (TUTTI_UNLIKELY(tutti__link_kind(link) == TUTTI__EDGE_NOTICE)) {
             call_notice(link, task);
         } else {
-            tutti__wave_count_down(wave, tutti__link_task(link), 1);
+            wave_count_down(wave, tutti__link_task(link));
         }
     }
 }
@@ -282,7 +297,7 @@ static void follow_failed(struct tutti__wave *wave, tutti_task *task, tutti__lin
                 tell_parent(wave, succ, false);
             }
         }
-        tutti__wave_count_down(wave, succ, 1);
+        wave_count_down(wave, succ);
     }
 }
 

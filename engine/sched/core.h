@@ -232,8 +232,9 @@ void tutti__push_ready(struct tutti__thread *thread, tutti_task *task);
 /* The same within a wave: the first one may be run next by this thread. */
 void tutti__wave_ready(struct tutti__wave *wave, tutti_task *task);
 
-/* Count `count` edges of `task` down; makes it ready, or drops it if it was settled early. */
-void tutti__wave_count_down(struct tutti__wave *wave, tutti_task *task, uint32_t count);
+/* Count `count` edges of `task` down. Returns: `task` if it is ready now, for the caller to push or run;
+ * NULL: it is not, or it was settled early and has been dropped. */
+tutti_task *tutti__count_down(struct tutti__thread *thread, tutti_task *task, uint32_t count);
 
 /* The task whose failure made others fail: `task`, or the cause of a skipped one. */
 tutti_task *tutti__task_root(tutti_task *task);

@@ -89,6 +89,9 @@ struct tutti__wide_edge {
 #define TUTTI__RECORD_PROMISE (1u << 13) /* has no body: what is in `u.start` means nothing */
 #define TUTTI__RECORD_PARENT (1u << 14) /* is a child of `parent` */
 
+/* With any of these a ready task goes elsewhere than to the deque or feed of who made it ready. */
+#define TUTTI__RECORD_ELSEWHERE (TUTTI_NO_HELP | TUTTI_BLOCKING)
+
 typedef void (*tutti__drop_fn)(void *arg);
 
 enum {

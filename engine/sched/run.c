@@ -70,28 +70,44 @@ static int status_of(int returned)
     return returned > 0 || returned == TUTTI_ESKIPPED ? TUTTI_EFAILED : returned;
 }
 
-/* The body has ended; is there nothing that follows but telling the parent, because nobody knows the
- * task? */
+/* The body has succeeded; is the record the caller's alone? Then nobody can wait for it, cancel it, come
+ * after it or ask for its result any more, and what follows needs no wave. */
 static bool is_unknown(struct tutti__thread *thread, const tutti_task *task)
 {
-    return tutti__task_is_sole(thread, task) && TUTTI_LOAD(&task->succ, acquire) == 0 &&
-           TUTTI_LOAD(&task->pending, relaxed) == TUTTI__PENDING_STARTED &&
-           task->status == TUTTI_OK;
+    return tutti__task_is_sole(thread, task) &&
+           TUTTI_LOAD(&task->pending, relaxed) == TUTTI__PENDING_STARTED && task->status == TUTTI_OK;
 }
 
-/* End such a task: all that a wave would do for it. Returns: as run_one. */
-static tutti_task *end_unknown(struct tutti__thread *thread, tutti_task *task)
+/* Is `list` nothing, or one edge that leads to a task? */
+static bool is_short(tutti__link list)
+{
+    return list == 0 || (tutti__link_kind(list) <= TUTTI__EDGE_NARROW_MAX &&
+                         TUTTI_GET(tutti__link_edge(list)->next) == 0);
+}
+
+/* End a task that is_unknown, with a list that is_short: all that a wave would do for it. Returns: as
+ * run_one. */
+static tutti_task *end_unknown(struct tutti__thread *thread, tutti_task *task, tutti__link list)
 {
     tutti_task *parent = tutti__record_parent(task);
+    tutti_task *next = NULL;
     tutti__task_drop_arg(task);
+    if (list != 0) {
+        next = tutti__count_down(thread, tutti__link_task(list), 1);
+        if (next != NULL && TUTTI_UNLIKELY((tutti__record_flags(next) & TUTTI__RECORD_ELSEWHERE) != 0)) {
+            tutti__push_ready(thread, next);
+            next = NULL;
+        }
+    }
     uint64_t settled = TUTTI_LOAD(&thread->counters.settled, relaxed);
     TUTTI_STORE(&thread->counters.settled, settled + 1, release); /* as in complete.c */
     tutti__task_free(thread, task);
     if (parent == NULL || TUTTI_LIKELY(!tutti__child_ended(parent))) {
-        return NULL;
+        return next;
     }
     struct tutti__wave wave;
     tutti__wave_begin(&wave, thread->sched, thread);
+    wave.next = next;
     tutti__wave_ended(&wave, parent);
     return tutti__wave_end(&wave, true);
 }
@@ -127,7 +143,10 @@ static tutti_task *run_one(struct tutti__thread *thread, tutti_task *task)
             return NULL;
         }
     } else if (is_unknown(thread, task)) {
-        return end_unknown(thread, task);
+        tutti__link list = TUTTI_LOAD(&task->succ, acquire); /* what was pushed is seen */
+        if (is_short(list)) {
+            return end_unknown(thread, task, list);
+        }
     }
     struct tutti__wave wave;
     tutti__wave_begin(&wave, thread->sched, thread);

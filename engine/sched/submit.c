@@ -192,36 +192,28 @@ static bool is_skipped(const struct attach *a)
 }
 
 /* Give back `count` units that belong to no edge. */
-static void give_back(struct tutti__wave *wave, const struct attach *a, uint32_t count)
+static void give_back(struct tutti__thread *thread, const struct attach *a, uint32_t count)
 {
-    if (a->shared != 0) {
-        tutti__wave_count_down(wave, a->task, count);
-        return;
-    }
-    /* Nobody else knows the task yet. */
-    uint64_t left = TUTTI_LOAD(&a->task->pending, relaxed) - count;
-    TUTTI_STORE(&a->task->pending, left, relaxed);
-    if ((left & TUTTI__PENDING_EDGES) != 0) {
-        return;
-    }
-    if ((left & TUTTI__PENDING_CLAIMED) != 0) {
-        tutti__task_drop(wave->thread, a->task);
-    } else {
-        tutti__wave_ready(wave, a->task);
+    tutti_task *ready = tutti__count_down(thread, a->task, count);
+    if (ready != NULL) {
+        tutti__push_ready(thread, ready);
     }
 }
 
 /* Edge `i` has shown that the task is to be skipped: no more edges are added. */
-static void skip(struct tutti__wave *wave, struct attach *a)
+static TUTTI_COLD void skip(struct tutti__thread *thread, struct attach *a)
 {
     /* One that is failing at this moment may be faster; then its cause stands. */
     if (tutti__task_claim(a->task)) {
-        tutti__wave_settle_claimed(wave, a->task, TUTTI_ESKIPPED, a->cause);
+        struct tutti__wave wave;
+        tutti__wave_begin(&wave, thread->sched, thread);
+        tutti__wave_settle_claimed(&wave, a->task, TUTTI_ESKIPPED, a->cause);
+        tutti__wave_end(&wave, false);
     }
-    give_back(wave, a, a->count - a->shared);
+    give_back(thread, a, a->count - a->shared);
 }
 
-static void attach(struct tutti__wave *wave, struct attach *a)
+static void attach(struct tutti__thread *thread, struct attach *a)
 {
     uint32_t last = a->count - 1;
     for (uint32_t i = 0; i < last; i++) {
@@ -231,23 +223,23 @@ static void attach(struct tutti__wave *wave, struct attach *a)
         }
         a->settled++;
         if (is_skipped(a)) {
-            skip(wave, a);
+            skip(thread, a);
             return;
         }
     }
     /* The unit of the last edge is still there, so this does not make the task ready. */
     if (a->settled != 0) {
-        give_back(wave, a, a->settled);
+        give_back(thread, a, a->settled);
     }
     if (attach_one(a, last)) {
         return; /* from here on the task may run, and be freed */
     }
     if (is_skipped(a)) {
         a->count -= a->settled;
-        skip(wave, a);
+        skip(thread, a);
         return;
     }
-    give_back(wave, a, 1);
+    give_back(thread, a, 1);
 }
 
 /* ---- submit ------------------------------------------------------------------------------- */
@@ -286,13 +278,10 @@ static int submit_inside(struct tutti__thread *thread, const tutti_task_desc *de
         tutti__push_ready(thread, task);
         return TUTTI_OK;
     }
-    struct tutti__wave wave;
     a.settled = 0;
     a.shared = 0;
     a.cause = NULL;
-    tutti__wave_begin(&wave, thread->sched, thread);
-    attach(&wave, &a);
-    tutti__wave_end(&wave, false);
+    attach(thread, &a);
     return TUTTI_OK;
 }
 
