@@ -157,6 +157,9 @@ TUTTI_API int tutti_exec(tutti_engine *e, const tutti_exec_desc *desc, tutti_tas
     if (e == NULL || desc == NULL || out == NULL) {
         return TUTTI_EINVAL;
     }
+    if (tutti__engine_is_forked(e)) {
+        return TUTTI_EFORKED;
+    }
     int rc = read_desc(desc, &spec);
     if (rc == TUTTI_OK && desc->env != NULL) {
         rc = make_env(desc->env, &env);
@@ -182,6 +185,9 @@ TUTTI_API int tutti_exec_result(const tutti_task *t, tutti_exec_outcome *out)
     const tutti_value *value = NULL;
     if (t == NULL || out == NULL || out->struct_size != sizeof *out) {
         return TUTTI_EINVAL;
+    }
+    if (tutti__task_is_forked(t)) {
+        return TUTTI_EFORKED;
     }
     int status = tutti__task_result(t, &value);
     if (status == TUTTI_EPENDING && value == NULL) {

@@ -9,7 +9,13 @@
 /* May the calling thread do a piece of the loop's work now? */
 static int check_loop(tutti_engine *e)
 {
-    if (e == NULL || e->has_own_loop || !tutti__engine_on_loop(e)) {
+    if (e == NULL) {
+        return TUTTI_EINVAL;
+    }
+    if (tutti__engine_is_forked(e)) {
+        return TUTTI_EFORKED;
+    }
+    if (e->has_own_loop || !tutti__engine_on_loop(e)) {
         return TUTTI_EINVAL;
     }
     return tutti__engine_may_run(e) ? TUTTI_OK : TUTTI_EDEADLK;

@@ -88,22 +88,31 @@ static int cancel_started(struct tutti__sched *sched, tutti_task *task)
     return TUTTI_EPENDING;
 }
 
+bool tutti__task_withdraw(tutti_task *task)
+{
+    if (!tutti__task_claim(task)) {
+        return false;
+    }
+    struct tutti__sched *sched = tutti__sched_of(task);
+    struct tutti__wave wave;
+    tutti__wave_begin(&wave, sched, tutti__thread_here(sched));
+    tutti__wave_settle_claimed(&wave, task, TUTTI_ECANCELED, NULL);
+    if ((tutti__record_flags(task) & TUTTI__RECORD_PROMISE) != 0) {
+        tutti__task_drop(wave.thread, task); /* a promise is in no queue; the caller has one more */
+    }
+    tutti__wave_end(&wave, false);
+    return true;
+}
+
 int tutti__task_cancel(tutti_task *task)
 {
     if (tutti__task_is_done(task)) {
         return TUTTI_ESETTLED;
     }
-    struct tutti__sched *sched = tutti__sched_of(task);
-    if (tutti__task_claim(task)) {
-        struct tutti__wave wave;
-        tutti__wave_begin(&wave, sched, tutti__thread_here(sched));
-        tutti__wave_settle_claimed(&wave, task, TUTTI_ECANCELED, NULL);
-        if ((tutti__record_flags(task) & TUTTI__RECORD_PROMISE) != 0) {
-            tutti__task_drop(wave.thread, task); /* a promise is in no queue; the caller has one more */
-        }
-        tutti__wave_end(&wave, false);
+    if (tutti__task_withdraw(task)) {
         return TUTTI_OK;
     }
+    struct tutti__sched *sched = tutti__sched_of(task);
     /* acquire: pairs with the claim, or with the start. */
     if ((TUTTI_LOAD(&task->pending, acquire) & TUTTI__PENDING_CLAIMED) != 0) {
         return TUTTI_ESETTLED;

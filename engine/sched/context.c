@@ -202,6 +202,11 @@ struct tutti__thread *tutti__thread_enter(struct tutti__sched *sched, enum tutti
 
 /* ---- small questions ---------------------------------------------------------------------- */
 
+bool tutti__thread_is_worker(const struct tutti__thread *thread)
+{
+    return thread->kind == TUTTI__THREAD_WORKER;
+}
+
 struct tutti__home *tutti__thread_home(struct tutti__thread *thread)
 {
     return thread->home;

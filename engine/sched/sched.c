@@ -215,6 +215,11 @@ uint32_t tutti__sched_fork_count(const struct tutti__sched *sched)
     return sched->fork_count;
 }
 
+uint32_t tutti__sched_spin_ns(const struct tutti__sched *sched)
+{
+    return sched->spin_ns;
+}
+
 void *tutti__sched_user(const struct tutti__sched *sched)
 {
     return sched->user;

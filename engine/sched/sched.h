@@ -120,6 +120,8 @@ void tutti__sched_stats(struct tutti__sched *sched, tutti_stats *out);
 void tutti__sched_trim(struct tutti__sched *sched);
 
 uint32_t tutti__sched_workers(const struct tutti__sched *sched);
+/* How long it pays to spin before a sleep; 0 on one CPU. */
+uint32_t tutti__sched_spin_ns(const struct tutti__sched *sched);
 void *tutti__sched_user(const struct tutti__sched *sched);
 const struct tutti__env *tutti__sched_env(const struct tutti__sched *sched);
 
@@ -128,6 +130,9 @@ const struct tutti__env *tutti__sched_env(const struct tutti__sched *sched);
 /* What the calling thread has in `sched`: workers, the creator, the adopted loop thread, and threads
  * that have submitted have something; NULL else. Valid on this thread while the scheduler lives. */
 struct tutti__thread *tutti__thread_here(struct tutti__sched *sched);
+
+/* Is it one of the pool's? */
+bool tutti__thread_is_worker(const struct tutti__thread *thread);
 
 /* Its home: of workers and the loop thread; NULL on others. */
 struct tutti__home *tutti__thread_home(struct tutti__thread *thread);

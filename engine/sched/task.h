@@ -66,6 +66,9 @@ tutti_task *tutti__task_cause(const tutti_task *task);
 /* As tutti_task_cancel. Calls: notices of what it settles; posts the cancel hook. */
 int tutti__task_cancel(tutti_task *task);
 
+/* As tutti__task_cancel if the task has not started; else nothing happens. Returns: whether it did. */
+bool tutti__task_withdraw(tutti_task *task);
+
 /**
  * Was `task`, or one of the running tasks it is a child of, cancelled? Also true while the engine
  * stops.

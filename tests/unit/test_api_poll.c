@@ -40,6 +40,9 @@ static const struct tutti__env fake_env = { .now_ns = fake_clock, .random = fake
 static void begin(uint32_t loop, const struct tutti__env *env)
 {
     tutti_config config = { .struct_size = sizeof config, .workers = 1, .loop = loop };
+    if (env != NULL) {
+        config.workers = TUTTI_NO_WORKERS; /* a worker spins for some microseconds of this clock */
+    }
     REQUIRE(tutti__engine_new(&engine, &config, env) == TUTTI_OK, "an engine is made");
 }
 
