@@ -276,7 +276,7 @@ TUTTI_API bool tutti_task_is_done(const tutti_task *t);
  * the flag is set, which its body may ask for with tutti_task_is_cancelled.
  *
  * Returns: TUTTI_OK - it is settled now and this call did it · TUTTI_EPENDING - it has started ·
- *          TUTTI_ESETTLED - it had settled before.
+ *          TUTTI_ESETTLED - it had settled before, or another thread is settling it in this moment.
  */
 TUTTI_API int tutti_task_cancel(tutti_task *t);
 

@@ -96,14 +96,36 @@ static tutti_task *take_strict(struct tutti__thread *thread)
     return thread->kind == TUTTI__THREAD_WORKER ? tutti__strict_take(&thread->sched->strict) : NULL;
 }
 
+/* The oldest of the own deque, which its newest-first order may keep waiting for ever. */
+static tutti_task *take_oldest(struct tutti__thread *thread)
+{
+    bool lost = false;
+    return tutti__deque_steal(&thread->deque, &lost);
+}
+
+/* Now and then a thread looks elsewhere first: one that always has new work of its own must starve
+ * neither others' tasks nor its own old ones. The queues in turn; more rarely what costs locality. */
+static TUTTI_COLD tutti_task *find_fairly(struct tutti__thread *thread)
+{
+    static tutti_task *(*const queues[])(struct tutti__thread *thread) = { take_strict, take_injected,
+                                                                           take_fed };
+    enum { QUEUES = sizeof queues / sizeof queues[0], TURNS = 8 };
+    uint32_t turn = thread->ticks / TUTTI_INJECTOR_EVERY % TURNS;
+    if (turn >= TURNS - 2) {
+        return turn == TURNS - 1 ? take_oldest(thread) : steal(thread);
+    }
+    tutti_task *task = NULL;
+    for (uint32_t i = 0; task == NULL && i < QUEUES; i++) {
+        task = queues[(turn + i) % QUEUES](thread);
+    }
+    return task;
+}
+
 tutti_task *tutti__find(struct tutti__thread *thread)
 {
     tutti_task *task;
-    if (++thread->ticks % TUTTI_INJECTOR_EVERY == 0) {
-        /* A thread that always has work of its own must not starve the others'. */
-        if ((task = take_strict(thread)) != NULL || (task = take_injected(thread)) != NULL) {
-            return task;
-        }
+    if (++thread->ticks % TUTTI_INJECTOR_EVERY == 0 && (task = find_fairly(thread)) != NULL) {
+        return task;
     }
     if ((task = tutti__deque_take(&thread->deque)) != NULL ||
         (task = take_strict(thread)) != NULL || (task = take_injected(thread)) != NULL) {

@@ -3,7 +3,7 @@
  * stress.h - what the stress programs share: a time box, a start line for threads, checks that count.
  *
  * Each program prints its seed and takes TUTTI_SEED; TUTTI_STRESS_MS is the time for each part
- * (default 400 ms). Threads interleave as they like, so a seed repeats the choices, not the schedule.
+ * (default 400 ms), TUTTI_WORKERS the number of workers. Threads interleave as they like, so a seed repeats the choices, not the schedule.
  *
  * Layer: tests only. Locks: none.
  */
@@ -20,6 +20,13 @@ TAP__UNUSED static uint64_t stress_end_ns(void)
     const char *given = getenv("TUTTI_STRESS_MS");
     uint64_t ms = given != NULL && *given != '\0' ? strtoull(given, NULL, 0) : 400;
     return tutti__clock_now_ns() + ms * 1000000u;
+}
+
+/* TUTTI_WORKERS if set, else `normal`: how many workers a scheduler has. */
+TAP__UNUSED static uint32_t stress_workers(uint32_t normal)
+{
+    const char *given = getenv("TUTTI_WORKERS");
+    return given != NULL && *given != '\0' ? (uint32_t)strtoul(given, NULL, 0) : normal;
 }
 
 /* Has the time box ended? Asked every round; the rounds are long enough. */
