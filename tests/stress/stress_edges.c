@@ -94,7 +94,7 @@ static void settle_all(uint64_t *rng)
 int main(void)
 {
     TAP_BEGIN();
-    sched = sched_make(2);
+    sched = sched_make(stress_workers(2));
     uint64_t rng = tap_seed();
     pthread_t threads[2];
     for (uintptr_t i = 0; i < 2; i++) {

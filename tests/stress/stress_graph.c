@@ -174,7 +174,7 @@ int main(void)
 {
     TAP_BEGIN();
     for (uint32_t workers = 1; workers <= 4; workers += 3) {
-        sched = sched_make(workers);
+        sched = sched_make(stress_workers(workers));
         chain((int)tap_rounds(workers == 1 ? LONG : LONG / 20));
         skips((int)tap_rounds(workers == 1 ? LONG : LONG / 20));
         fans((int)tap_rounds(WIDE));

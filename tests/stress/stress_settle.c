@@ -235,7 +235,7 @@ static void on_hook_wake(struct tutti__home *home)
 int main(void)
 {
     TAP_BEGIN();
-    sched = sched_make(1);
+    sched = sched_make(stress_workers(1));
     hook_home.wake = on_hook_wake;
     race("promise against cancel", make_promise, settle, tutti__task_cancel, exactly_one);
     race("settle against the body's return", make_suspend, settle_when_begun, tutti__task_cancel,

@@ -85,7 +85,7 @@ static void against_foreign(void)
     uint64_t rng = tap_seed();
     int rounds = 0;
     while (!stress_is_over(end_ns)) {
-        sched = sched_make(1 + (uint32_t)(rounds % 3));
+        sched = sched_make(stress_workers(1 + (uint32_t)(rounds % 3)));
         atomic_store(&begun, 0);
         pthread_t threads[FOREIGN];
         for (uintptr_t i = 0; i < FOREIGN; i++) {

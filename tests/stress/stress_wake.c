@@ -118,7 +118,7 @@ int main(void)
     sem_init(&done, 0, 0);
     uint64_t rng = tap_seed();
     for (uint32_t workers = 1; workers <= 3; workers += 2) {
-        sched = sched_make(workers);
+        sched = sched_make(stress_workers(workers));
         OK(submits(0, &rng) > 0, "each submit by the creator ran");
         OK(submits(TUTTI_NO_HELP, &rng) > 0, "each strict one ran");
         int count = 0;

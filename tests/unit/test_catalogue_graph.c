@@ -315,7 +315,7 @@ int main(void)
         last_reference();
         errors_without_a_handle();
         submits_from_drops();
-        long_chain(SCALED(workers == 1 ? 1000000 : 100000), workers == 1);
+        long_chain(workers == 1 ? SCALED(1000000) : SCALED(100000), workers == 1);
         cancel_each(SCALED(100000));
         EQ_INT(tutti_engine_free(e), TUTTI_OK, "freed");
     }
