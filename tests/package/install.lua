@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- What `cmake --install` puts into a prefix works from there, after the prefix was moved: consumer/ by
--- find_package, the same files by pkg-config, the programs of scripts/embed as their first lines say,
--- the program and the Lua module.
+-- find_package, the same files by pkg-config, the programs of scripts/embed and of the README as their
+-- first lines say, the program and the Lua module.
 -- Usage: lua5.4 tests/package/install.lua BUILD_FOLDER    from the project's root
 
 local shell = require("tests.support.shell")
@@ -140,10 +140,25 @@ local function check_embed()
   end
 end
 
+--- The C program of the README, by the command in its first line.
+local function check_readme()
+  local text = shell.read("README.md"):match("\n```c\n(// cc .-)\n```")
+  if not tap.ok(text ~= nil, "README.md has a C program that says how it is built") then
+    return
+  end
+  local file = assert(io.open(work .. "/answer.c", "w"))
+  file:write(text, "\n")
+  file:close()
+  check("it is built by that and prints what it says", "cd {work} && " .. CLEAN .. INSTALLED
+    .. ("sh -ec '%s; ./answer'"):format(text:match("^// ([^\n]*)")),
+    text:match("// expect: ([^\n]*)$") .. "\n")
+end
+
 check_install()
 check_cmake()
 check_pkg_config()
 check_lua()
 check_embed()
+check_readme()
 os.execute("rm -rf " .. quoted.work)
 tap.finish()
