@@ -14,31 +14,33 @@
 
 /* What a case of tutti is compared with, all else being equal. */
 enum pair {
-    RIVAL,        /* another system; its variant counts only where both have one of the same name */
-    FEWER_TASKS,  /* itself with fewer tasks */
-    FEWER_THREADS /* itself with fewer threads */
+    RIVAL,         /* another system, whatever its variant */
+    ALIKE,         /* another system, of the same variant */
+    FEWER_TASKS,   /* itself with fewer tasks */
+    FEWER_THREADS, /* itself with fewer threads */
 };
 
 /* The figures that are to be met: no more than `at_most` times the other's time. README.md says where
  * each comes from; 0: none has been set, the ratio is printed for information. */
 struct goal {
     const char *name;
-    const char *variant; /* of the other; NULL: any */
     enum pair pair;
     double at_most;
 };
 
 static const struct goal goals[] = {
-    { "independent", NULL, RIVAL, 0 },
-    { "chain", NULL, RIVAL, 0.4 },
-    { "fan_in", NULL, RIVAL, 0 },
-    { "wavefront", NULL, RIVAL, 0.5 },
-    { "random_dag", NULL, RIVAL, 0.5 },
-    { "binary_tree", NULL, RIVAL, 0 },
-    { "wake", NULL, RIVAL, 0 },
-    { "cancel", NULL, RIVAL, 0 },
-    { "growth", NULL, FEWER_TASKS, 0 },
-    { "oversubscribed", NULL, FEWER_THREADS, 0 },
+    { "independent", RIVAL, 0 },
+    { "chain", RIVAL, 0.4 },
+    { "fan_in", RIVAL, 0 },
+    { "wavefront", RIVAL, 0.5 },
+    { "random_dag", RIVAL, 0.5 },
+    { "binary_tree", RIVAL, 0 },
+    { "parallel_for", ALIKE, 0 },
+    { "parallel_for", FEWER_THREADS, 0 },
+    { "wake", RIVAL, 0 },
+    { "cancel", RIVAL, 0 },
+    { "growth", FEWER_TASKS, 0 },
+    { "oversubscribed", FEWER_THREADS, 0 },
 };
 
 static int compare(const void *a, const void *b)
@@ -76,7 +78,7 @@ static void print_case(const struct bench_outcome *o)
     sorted(o->ns, ns);
     printf("{\"bench\":\"%s\",\"system\":\"%s\"", c->name, c->system);
     print_variant("variant", c->variant);
-    printf(",\"threads\":%u,\"n\":%" PRIu64 ",\"ns\":%.1f,\"first\":%.1f,\"min\":%.1f,\"max\":%.1f}\n",
+    printf(",\"threads\":%u,\"n\":%" PRIu64 ",\"ns\":%.2f,\"first\":%.2f,\"min\":%.2f,\"max\":%.2f}\n",
            c->threads, c->n, ns[BENCH_ROUNDS / 2], o->first, ns[0], ns[BENCH_ROUNDS - 1]);
 }
 
@@ -85,14 +87,16 @@ static bool is_same(const char *a, const char *b)
     return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
 }
 
-static bool is_pair(const struct goal *goal, const struct bench_case *ours, const struct bench_case *other)
+static bool is_pair(enum pair pair, const struct bench_case *ours, const struct bench_case *other)
 {
     bool rival = strcmp(other->system, "tutti") != 0;
     bool variant = is_same(ours->variant, other->variant);
     bool threads = ours->threads == other->threads;
-    switch (goal->pair) {
+    switch (pair) {
     case RIVAL:
         return rival && threads && ours->n == other->n;
+    case ALIKE:
+        return rival && threads && ours->n == other->n && variant;
     case FEWER_TASKS:
         return !rival && variant && threads && ours->n > other->n;
     case FEWER_THREADS:
@@ -120,7 +124,7 @@ static void print_ratio(const struct goal *goal, const struct bench_outcome *our
     } else if (goal->pair == FEWER_THREADS) {
         printf(",\"against_threads\":%u", other->which->threads);
     }
-    printf(",\"ns\":%.1f,\"against_ns\":%.1f", median(ours->ns), median(other->ns));
+    printf(",\"ns\":%.2f,\"against_ns\":%.2f", median(ours->ns), median(other->ns));
     if (goal->at_most > 0) {
         printf(",\"at_most\":%.2f,\"met\":%s", goal->at_most, ratio <= goal->at_most ? "true" : "false");
     }
@@ -136,8 +140,7 @@ static void print_ratios(const struct goal *goal, const struct bench_outcome *ou
         }
         for (unsigned i = 0; i < count; i++) {
             const struct bench_case *other = outcomes[i].which;
-            if ((goal->variant == NULL || is_same(goal->variant, other->variant))
-                && is_pair(goal, ours, other)) {
+            if (is_pair(goal->pair, ours, other)) {
                 print_ratio(goal, &outcomes[k], &outcomes[i]);
             }
         }

@@ -92,6 +92,36 @@ uint64_t tree_nested(void *state, uint64_t n, bool check)
     return check ? count.load() == n : ns;
 }
 
+/* Fork and join as in the manual: one half in a task, the other inline, then wait. */
+int64_t fib(int argument)
+{
+    if (argument < 2) {
+        return argument;
+    }
+    int64_t left = 0;
+    tbb::task_group group;
+    group.run([&left, argument] { left = fib(argument - 1); });
+    int64_t right = fib(argument - 2);
+    group.wait();
+    return left + right;
+}
+
+constexpr int FIB_ARGUMENT = 30;
+constexpr int64_t FIB_RESULT = 832040;
+constexpr uint64_t FIB_TASKS = 1346269; /* calls with an argument above 1, and the first call */
+
+uint64_t fib_round(void *state, uint64_t, bool check)
+{
+    int64_t out = 0;
+    uint64_t ns = timed(state, [&] {
+        tbb::task_group group;
+        group.run([&out] { out = fib(FIB_ARGUMENT); });
+        group.wait();
+    });
+    bool right = out == FIB_RESULT;
+    return check ? right : right ? ns : 0;
+}
+
 /* The nearest there is: a group whose tasks stand in the queue, cancelled as a whole. On one thread, so
  * that none has begun. */
 uint64_t cancel_group(void *state, uint64_t n, bool check)
@@ -123,6 +153,8 @@ extern "C" const struct bench_case onetbb_spawn[] = {
     { "binary_tree", "onetbb", "nested", 2, TREE, start, tree_nested, stop },
     { "binary_tree", "onetbb", "flat", 1, TREE, start, tree_flat, stop },
     { "binary_tree", "onetbb", "flat", 2, TREE, start, tree_flat, stop },
+    { "fib", "onetbb", nullptr, 1, FIB_TASKS, start, fib_round, stop },
+    { "fib", "onetbb", nullptr, 2, FIB_TASKS, start, fib_round, stop },
     { "cancel", "onetbb", "group", 1, MILLION / 10, start, cancel_group, stop },
     {},
 };
