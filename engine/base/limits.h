@@ -41,6 +41,11 @@
 #define TUTTI_INJECTOR_EVERY 3u
 /* Remote frees that are handed over together. */
 #define TUTTI_REMOTE_BATCH 2u
+/* Pinned tasks that run in one go of the loop; how long such a go takes at most, but for the last task;
+ * every so many the lowest priority goes first. */
+#define TUTTI_PINNED_BATCH 2u
+#define TUTTI_PINNED_NS (100 * TUTTI_NS_PER_US)
+#define TUTTI_PINNED_FAIR 3u
 /* Tasks that a thread takes at once from those that the creator has submitted. */
 #define TUTTI_FEED_TAKE 2u
 /* How long a worker without work looks around before it sleeps. */
@@ -53,6 +58,9 @@
 #define TUTTI_DIRECT_RUN_MAX 64u
 #define TUTTI_INJECTOR_EVERY 61u
 #define TUTTI_REMOTE_BATCH 32u
+#define TUTTI_PINNED_BATCH 64u
+#define TUTTI_PINNED_NS (100 * TUTTI_NS_PER_US)
+#define TUTTI_PINNED_FAIR 16u
 #define TUTTI_FEED_TAKE 32u
 #define TUTTI_SPIN_NS (20 * TUTTI_NS_PER_US)
 #define TUTTI_BLOCKING_IDLE_NS (5 * TUTTI_NS_PER_S)

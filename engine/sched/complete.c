@@ -38,11 +38,26 @@ static bool push_own(struct tutti__sched *sched, struct tutti__thread *thread, t
                          : tutti__feed_push(&sched->feed, task);
 }
 
+/* Put a task with one of RECORD_ELSEWHERE where it belongs. */
+static void put_elsewhere(struct tutti__sched *sched, tutti_task *task, uint32_t flags)
+{
+    if ((flags & TUTTI_PIN_LOOP) != 0) {
+        tutti__pinned_push(&sched->pinned, task);
+    } else if ((flags & TUTTI_BLOCKING) != 0) {
+        tutti__blocking_push(sched, task);
+    } else if ((flags & (TUTTI__RECORD_HIGH | TUTTI__RECORD_LOW)) != 0) {
+        tutti__level_push(&sched->levels, &sched->raised, task);
+    } else {
+        tutti__strict_push(&sched->strict, task);
+    }
+}
+
 static void push_local(struct tutti__wave *wave, tutti_task *task)
 {
     struct tutti__sched *sched = wave->sched;
-    if ((tutti__record_flags(task) & TUTTI_NO_HELP) != 0) {
-        tutti__strict_push(&sched->strict, task);
+    uint32_t flags = tutti__record_flags(task);
+    if (TUTTI_UNLIKELY((flags & TUTTI__RECORD_ELSEWHERE) != 0)) {
+        put_elsewhere(sched, task, flags);
     } else if (!push_own(sched, wave->thread, task)) {
         tutti__injector_push(&sched->injector, task); /* needs no memory */
     }
@@ -53,12 +68,11 @@ static void push_local(struct tutti__wave *wave, tutti_task *task)
 
 static TUTTI_COLD void push_elsewhere(struct tutti__sched *sched, tutti_task *task)
 {
-    if ((tutti__record_flags(task) & TUTTI_BLOCKING) != 0) {
-        tutti__blocking_push(sched, task);
-        return;
+    uint32_t flags = tutti__record_flags(task);
+    put_elsewhere(sched, task, flags);
+    if ((flags & (TUTTI_PIN_LOOP | TUTTI_BLOCKING)) == 0) { /* these wake whom they need */
+        tutti__idle_notify(&sched->idle);
     }
-    tutti__strict_push(&sched->strict, task);
-    tutti__idle_notify(&sched->idle);
 }
 
 void tutti__push_ready(struct tutti__thread *thread, tutti_task *task)
@@ -74,24 +88,43 @@ void tutti__push_ready(struct tutti__thread *thread, tutti_task *task)
     tutti__idle_notify(&sched->idle);
 }
 
-void tutti__wave_ready(struct tutti__wave *wave, tutti_task *task)
+bool tutti__may_run(const struct tutti__thread *thread, uint32_t flags)
 {
-    uint32_t flags = tutti__record_flags(task);
-    if (TUTTI_UNLIKELY((flags & TUTTI_BLOCKING) != 0)) {
-        tutti__blocking_push(wave->sched, task);
-        return;
-    }
-    struct tutti__thread *thread = wave->thread;
-    bool direct = tutti__thread_has_deque(thread) &&
-                  ((flags & TUTTI_NO_HELP) == 0 || thread->kind == TUTTI__THREAD_WORKER);
-    if (!direct) {
+    return (flags & (TUTTI_PIN_LOOP | TUTTI_BLOCKING)) == 0 &&
+           ((flags & TUTTI_NO_HELP) == 0 || thread->kind == TUTTI__THREAD_WORKER);
+}
+
+/* Two are ready: keep the one with the higher rank to be run next. Of equal ones that is the task that
+ * came last: the edges come newest first, so the one that is kept is the oldest, and the deque gives
+ * the others back in the order in which they were submitted. */
+static void keep_one(struct tutti__wave *wave, tutti_task *task, uint32_t flags)
+{
+    tutti_task *other = wave->next;
+    uint32_t other_flags = tutti__record_flags(other);
+    if (TUTTI_UNLIKELY(((flags & TUTTI__RECORD_LOW) | (other_flags & TUTTI__RECORD_HIGH)) != 0) &&
+        tutti__rank(flags) < tutti__rank(other_flags)) {
         push_local(wave, task);
         return;
     }
-    /* The edges come newest first; the one that is kept is the oldest, and the deque gives the others
-     * back in the order in which they were submitted. */
+    push_local(wave, other);
+    wave->next = task;
+}
+
+void tutti__wave_ready(struct tutti__wave *wave, tutti_task *task)
+{
+    if (!tutti__thread_has_deque(wave->thread)) {
+        push_local(wave, task);
+        return;
+    }
+    uint32_t flags = tutti__record_flags(task);
+    if (TUTTI_UNLIKELY((flags & TUTTI__RECORD_ELSEWHERE) != 0) &&
+        !tutti__may_run(wave->thread, flags)) {
+        push_local(wave, task);
+        return;
+    }
     if (wave->next != NULL) {
-        push_local(wave, wave->next);
+        keep_one(wave, task, flags);
+        return;
     }
     wave->next = task;
 }

@@ -5,8 +5,8 @@
  * Reading order: record.h (a task), complete.c (what happens when one ends), submit.c, worker.c (where
  * tasks come from), idle.h (sleeping), stop.c (the end).
  *
- * Layer: sched. Locks: sched.mu (lists of threads) > idle.mu, store.mu, strict.mu, lot.mu,
- * blocking.mu: these are leaves.
+ * Layer: sched. Locks: sched.mu (lists of threads) > idle.mu, store.mu, strict.mu, levels.mu,
+ * pinned.mu, lot.mu, blocking.mu: these are leaves.
  */
 #ifndef TUTTI_SCHED_CORE_H
 #define TUTTI_SCHED_CORE_H
@@ -20,6 +20,8 @@
 #include "sched/feed.h"
 #include "sched/idle.h"
 #include "sched/lot.h"
+#include "sched/pinned.h"
+#include "sched/priority.h"
 #include "sched/queue.h"
 #include "sched/record.h"
 #include "sched/sched.h"
@@ -101,6 +103,9 @@ struct tutti__sched {
     struct tutti__thread *creator;       /* [const] */
     struct tutti__feed feed;             /* [creator pushes] what it submits outside of tasks */
     TUTTI_ATOMIC(uint32_t) closed;       /* [any] 1: no submits, 2: workers end */
+    TUTTI_ATOMIC(uint32_t) raised;       /* [levels.mu writes, any reads] see priority.h */
+    bool has_task_hooks;                 /* [const] tasks keep their names */
+    bool creator_loops;                  /* [const once adopted] the creator is the loop thread */
     TUTTI_ATOMIC(uint32_t) cancels;      /* [any] running tasks that were cancelled */
     TUTTI_ATOMIC(uint32_t) idle_waiters; /* [any] threads in wait_idle, and idle_post */
     TUTTI_ATOMIC(struct tutti__post *) idle_post; /* [loop sets, any takes] see idle_post.c */
@@ -114,6 +119,8 @@ struct tutti__sched {
     struct tutti__idle idle;
     struct tutti__injector injector;
     struct tutti__strict strict;
+    struct tutti__levels levels;
+    struct tutti__pinned pinned;
     struct tutti__store store;
     struct tutti__lot lot;
     struct tutti__blocking blocking;
@@ -226,6 +233,9 @@ void tutti__wave_ended(struct tutti__wave *wave, tutti_task *task);
 /* A suspended task or promise has its outcome: the same, but settled by tutti__wave_end. */
 void tutti__wave_suspended_end(struct tutti__wave *wave, tutti_task *task);
 
+/* May this thread run a task with one of RECORD_ELSEWHERE? */
+bool tutti__may_run(const struct tutti__thread *thread, uint32_t flags);
+
 /* Put a ready task where it will be run, and wake somebody for it. Thread: with a context. */
 void tutti__push_ready(struct tutti__thread *thread, tutti_task *task);
 
@@ -244,9 +254,16 @@ tutti_task *tutti__task_root(tutti_task *task);
 /* Run `task` and what becomes ready by it, a bounded number. Thread: worker or helper. */
 void tutti__run(struct tutti__thread *thread, tutti_task *task);
 
-/* Take a ready task: own deque, strict queue (workers only), injector, other deques. Thread: worker or
- * helper. Returns: NULL when none was found. */
+/* Run `task` alone; what becomes ready by it is left to others. Thread: the loop's. */
+void tutti__run_pinned(struct tutti__thread *thread, tutti_task *task);
+
+/* Take a ready task: a high one, own deque, strict queue (workers only), injector, feed, other deques, a
+ * low one. Thread: worker or helper. Returns: NULL when none was found. */
 tutti_task *tutti__find(struct tutti__thread *thread);
+
+/* Take a ready task that is to be run before one of that rank (priority.h), which the thread could run
+ * right away. Thread: as tutti__find. Returns: NULL when there is none. */
+tutti_task *tutti__find_above(struct tutti__thread *thread, int rank);
 
 /* When to stop looking for a task. */
 struct tutti__search {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * queue.h - ready tasks that are in nobody's deque.
+ * queue.h - ready tasks that are in nobody's deque. See also priority.h and pinned.h.
  *
  * The injector takes tasks from threads without a deque: a push-only stack that a worker or helper
  * takes whole and puts into its own deque, so that the oldest runs first. The strict queue takes tasks
@@ -38,10 +38,39 @@ static inline tutti_task *tutti__injector_take(struct tutti__injector *injector)
     return TUTTI_EXCHANGE(&injector->head, NULL, acquire);
 }
 
+/* First in, first out, linked through task->link. All zero is empty. Whoever has it has a lock. */
+struct tutti__fifo {
+    tutti_task *first;
+    tutti_task *last;
+};
+
+static inline void tutti__fifo_push(struct tutti__fifo *fifo, tutti_task *task)
+{
+    TUTTI_STORE(&task->link, NULL, relaxed); /* ordered by the lock, here and below */
+    if (fifo->last != NULL) {
+        TUTTI_STORE(&fifo->last->link, task, relaxed);
+    } else {
+        fifo->first = task;
+    }
+    fifo->last = task;
+}
+
+/* Take the oldest. Returns: NULL when there is none. */
+static inline tutti_task *tutti__fifo_take(struct tutti__fifo *fifo)
+{
+    tutti_task *task = fifo->first;
+    if (task != NULL) {
+        fifo->first = TUTTI_LOAD(&task->link, relaxed);
+        if (fifo->first == NULL) {
+            fifo->last = NULL;
+        }
+    }
+    return task;
+}
+
 struct tutti__strict {
     struct tutti__mutex mu;
-    tutti_task *first;             /* [mu] */
-    tutti_task *last;              /* [mu] */
+    struct tutti__fifo fifo;       /* [mu] */
     TUTTI_ATOMIC(uint32_t) length; /* [mu writes; any reads as a hint] */
 };
 

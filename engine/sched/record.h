@@ -6,7 +6,9 @@
  *         succ, pending, refs, flags, fn | edge 0 | edge 1, arg, status, edge_count
  *   64  line of few: children, queues other than the deque, cancellation
  *         parent, link, children
- *   88  the argument's drop function; with INLINE the copy of arg_bytes from 96 on, aligned to 16
+ *   88  the argument's drop function
+ *   96  with EXTRA: name, links of the scope's list (32 bytes); then, with INLINE, the copy of
+ *       arg_bytes, aligned to 16
  *   ..  edges from the third on (all of them, and wide ones, in a record above 4 KiB)
  *
  * A task that one thread makes and another runs costs one line each way: the second one is written and
@@ -58,6 +60,20 @@ struct tutti_task {
 _Static_assert(offsetof(struct tutti_task, parent) == 64, "the first line is what every task needs");
 _Static_assert(sizeof(struct tutti_task) == 88, "the argument's copy begins at 96");
 
+/* In a list of a scope's members. */
+struct tutti__member {
+    struct tutti__member *next; /* [the list's lock] */
+    struct tutti__member *prev; /* [the list's lock] */
+};
+
+/* What few tasks have. */
+struct tutti__extra {
+    const char *name;            /* [const] with RECORD_NAME: handed to the hooks */
+    struct tutti__member member; /* with RECORD_MEMBER: see scope.c */
+    uint32_t shard;              /* [const] which of the scope's lists */
+    uint32_t unused;
+};
+
 /* How an edge of a record above the classes of narrow edges finds its task. */
 struct tutti__wide_edge {
     struct tutti__edge edge; /* first */
@@ -80,7 +96,7 @@ struct tutti__wide_edge {
 #define TUTTI__PENDING_CHILDREN (UINT64_C(1) << 43) /* with RETURNED: the body made some */
 
 /* The low bits of `flags` are those of enum tutti_task_flags. */
-#define TUTTI__RECORD_API 0xfu
+#define TUTTI__RECORD_API 0x3fu
 #define TUTTI__RECORD_LIVE (1u << 8)    /* this is a record: set last, cleared when it is freed */
 #define TUTTI__RECORD_INLINE (1u << 9)  /* the argument is in the record */
 #define TUTTI__RECORD_DROP (1u << 10)   /* the argument's drop function is still to be called */
@@ -88,17 +104,25 @@ struct tutti__wide_edge {
 #define TUTTI__RECORD_LATE (1u << 12)   /* was cancelled before it began to join its children */
 #define TUTTI__RECORD_PROMISE (1u << 13) /* has no body: what is in `u.start` means nothing */
 #define TUTTI__RECORD_PARENT (1u << 14) /* is a child of `parent` */
+#define TUTTI__RECORD_EXTRA (1u << 15)  /* has a struct tutti__extra; the argument lies behind it */
+#define TUTTI__RECORD_HIGH (1u << 16)   /* TUTTI_PRIORITY_HIGH */
+#define TUTTI__RECORD_LOW (1u << 17)    /* TUTTI_PRIORITY_LOW */
+#define TUTTI__RECORD_NAME (1u << 18)   /* EXTRA, and the name in it is valid */
+#define TUTTI__RECORD_MEMBER (1u << 19) /* EXTRA and PARENT; `parent` is the anchor of a scope */
 
 /* With any of these a ready task goes elsewhere than to the deque or feed of who made it ready. */
-#define TUTTI__RECORD_ELSEWHERE (TUTTI_NO_HELP | TUTTI_BLOCKING)
+#define TUTTI__RECORD_ELSEWHERE                                                                    \
+    (TUTTI_NO_HELP | TUTTI_BLOCKING | TUTTI_PIN_LOOP | TUTTI__RECORD_HIGH | TUTTI__RECORD_LOW)
 
 typedef void (*tutti__drop_fn)(void *arg);
 
 enum {
     TUTTI__RECORD_DROP_OFFSET = 88,
     TUTTI__RECORD_ARG_OFFSET = 96,
-    TUTTI__RECORD_SMALL_ARG = 32, /* so much is in a record of 128 bytes */
+    TUTTI__RECORD_SMALL = 128, /* bytes of the smallest record */
 };
+_Static_assert(TUTTI__RECORD_ARG_OFFSET + sizeof(struct tutti__extra) == TUTTI__RECORD_SMALL,
+               "a task without a copied argument can have extras for nothing");
 
 static inline uint32_t tutti__record_flags(const tutti_task *task)
 {
@@ -126,11 +150,24 @@ static inline tutti__drop_fn *tutti__record_drop(tutti_task *task)
     return (tutti__drop_fn *)tutti__record_at(task, TUTTI__RECORD_DROP_OFFSET);
 }
 
+static inline struct tutti__extra *tutti__record_extra(tutti_task *task)
+{
+    return (struct tutti__extra *)tutti__record_at(task, TUTTI__RECORD_ARG_OFFSET);
+}
+
+/* Where the copy of an argument lies. */
+static inline size_t tutti__record_arg_offset(uint32_t flags)
+{
+    bool extra = (flags & TUTTI__RECORD_EXTRA) != 0;
+    return TUTTI__RECORD_ARG_OFFSET + (extra ? sizeof(struct tutti__extra) : 0);
+}
+
 /* What the body gets. */
 static inline void *tutti__record_arg(tutti_task *task, uint32_t flags)
 {
-    return (flags & TUTTI__RECORD_INLINE) != 0 ? tutti__record_at(task, TUTTI__RECORD_ARG_OFFSET)
-                                               : task->arg;
+    return (flags & TUTTI__RECORD_INLINE) != 0
+               ? tutti__record_at(task, tutti__record_arg_offset(flags))
+               : task->arg;
 }
 
 /* The task whose edge `link` leads to; not of a notice. */

@@ -94,7 +94,9 @@ static tutti_task *end_unknown(struct tutti__thread *thread, tutti_task *task, t
     tutti__task_drop_arg(task);
     if (list != 0) {
         next = tutti__count_down(thread, tutti__link_task(list), 1);
-        if (next != NULL && TUTTI_UNLIKELY((tutti__record_flags(next) & TUTTI__RECORD_ELSEWHERE) != 0)) {
+        uint32_t flags = next != NULL ? tutti__record_flags(next) : 0;
+        if (TUTTI_UNLIKELY((flags & TUTTI__RECORD_ELSEWHERE) != 0) &&
+            !tutti__may_run(thread, flags)) {
             tutti__push_ready(thread, next);
             next = NULL;
         }
@@ -112,6 +114,31 @@ static tutti_task *end_unknown(struct tutti__thread *thread, tutti_task *task, t
     return tutti__wave_end(&wave, true);
 }
 
+/* ---- hooks -------------------------------------------------------------------------------- */
+
+static const char *name_of(tutti_task *task)
+{
+    bool named = (tutti__record_flags(task) & TUTTI__RECORD_NAME) != 0;
+    return named ? tutti__record_extra(task)->name : NULL;
+}
+
+static TUTTI_COLD void tell_begin(const struct tutti__sched *sched, tutti_task *task)
+{
+    if (sched->hooks->task_begin != NULL) {
+        sched->hooks->task_begin(sched->hooks->user, task, name_of(task));
+    }
+}
+
+/* The body has returned, so the task cannot have settled: this thread is to do its part first. */
+static TUTTI_COLD void tell_end(const struct tutti__sched *sched, tutti_task *task, int returned)
+{
+    if (sched->hooks->task_end != NULL) {
+        sched->hooks->task_end(sched->hooks->user, task, name_of(task), returned);
+    }
+}
+
+/* ---- one task ----------------------------------------------------------------------------- */
+
 /* Returns: the task to run next; NULL: none. */
 static tutti_task *run_one(struct tutti__thread *thread, tutti_task *task)
 {
@@ -127,7 +154,13 @@ static tutti_task *run_one(struct tutti__thread *thread, tutti_task *task)
     struct tutti__frame *outer = thread->frame;
     tutti_value result = { 0 };
     thread->frame = &frame;
+    if (TUTTI_UNLIKELY(thread->sched->has_task_hooks)) {
+        tell_begin(thread->sched, task);
+    }
     int returned = task->u.start.fn(task, tutti__record_arg(task, tutti__record_flags(task)), &result);
+    if (TUTTI_UNLIKELY(thread->sched->has_task_hooks)) {
+        tell_end(thread->sched, task, returned);
+    }
     thread->frame = outer;
 
     /* relaxed: only to see a settle that the body itself made or knows of; SUSPEND decides below. */
@@ -154,17 +187,55 @@ static tutti_task *run_one(struct tutti__thread *thread, tutti_task *task)
     return tutti__wave_end(&wave, true);
 }
 
+/* ---- what follows ------------------------------------------------------------------------- */
+
+/* Leave a ready task to whoever comes for it. */
+static void offer(struct tutti__thread *thread, tutti_task *task)
+{
+    struct tutti__wave wave;
+    tutti__wave_begin(&wave, thread->sched, thread);
+    wave.next = task;
+    tutti__wave_end(&wave, false);
+}
+
+/* `next` has become ready and could be run right away. Returns: what is to be run. */
+static tutti_task *choose_next(struct tutti__thread *thread, tutti_task *next)
+{
+    uint32_t flags = tutti__record_flags(next);
+    /* relaxed: a hint. Within a body that waits only its own tasks may run: nothing is looked for. */
+    if (TUTTI_LIKELY(TUTTI_LOAD(&thread->sched->raised, relaxed) == 0 &&
+                     (flags & TUTTI__RECORD_LOW) == 0) ||
+        thread->frame != NULL) {
+        return next;
+    }
+    tutti_task *above = tutti__find_above(thread, tutti__rank(flags));
+    if (above == NULL) {
+        return next;
+    }
+    offer(thread, next);
+    return above;
+}
+
 void tutti__run(struct tutti__thread *thread, tutti_task *task)
 {
-    for (uint32_t n = 0; task != NULL; n++) {
-        if (n == TUTTI_DIRECT_RUN_MAX) {
-            /* A long chain must not keep this thread from its inbox and from others' tasks. */
-            struct tutti__wave wave;
-            tutti__wave_begin(&wave, thread->sched, thread);
-            wave.next = task;
-            tutti__wave_end(&wave, false);
+    for (uint32_t n = 0;; n++) {
+        task = run_one(thread, task);
+        if (task == NULL) {
             return;
         }
-        task = run_one(thread, task);
+        if (n == TUTTI_DIRECT_RUN_MAX) {
+            /* A long chain must not keep this thread from its inbox and from others' tasks. */
+            offer(thread, task);
+            return;
+        }
+        task = choose_next(thread, task);
+    }
+}
+
+void tutti__run_pinned(struct tutti__thread *thread, tutti_task *task)
+{
+    tutti_task *next = run_one(thread, task);
+    if (next != NULL) {
+        offer(thread, next);
     }
 }

@@ -51,12 +51,16 @@ static struct tutti__sched *alloc_sched(const struct tutti__sched_config *config
     sched->worker_stop = config->worker_stop;
     sched->stack_bytes = config->stack_bytes;
     sched->hooks = config->hooks;
+    sched->has_task_hooks = sched->hooks != NULL && (sched->hooks->task_begin != NULL ||
+                                                     sched->hooks->task_end != NULL);
     sched->fork_count = tutti__fork_count();
     sched->spin_ns = tutti__cpu_count() > 1 ? (uint32_t)TUTTI_SPIN_NS : 0;
     sched->rng = config->seed != 0 ? config->seed : sched->env->random(sched->env->user);
     tutti__mutex_init(&sched->mu);
     tutti__idle_init(&sched->idle);
     tutti__mutex_init(&sched->strict.mu);
+    tutti__mutex_init(&sched->levels.mu);
+    tutti__pinned_init(&sched->pinned);
     tutti__mutex_init(&sched->lot.mu);
     tutti__store_init(&sched->store, sched);
     tutti__blocking_init(&sched->blocking);
@@ -76,6 +80,8 @@ static void dealloc_sched(struct tutti__sched *sched)
     tutti__blocking_deinit(&sched->blocking);
     tutti__store_deinit(&sched->store);
     tutti__mutex_deinit(&sched->lot.mu);
+    tutti__pinned_deinit(&sched->pinned);
+    tutti__mutex_deinit(&sched->levels.mu);
     tutti__mutex_deinit(&sched->strict.mu);
     tutti__idle_deinit(&sched->idle);
     tutti__mutex_deinit(&sched->mu);
@@ -244,6 +250,8 @@ int tutti__sched_adopt_loop(struct tutti__sched *sched, struct tutti__home *home
         sched->loop = thread;
         sched->left_home = NULL;
         thread->home = home;
+        sched->pinned.home = home;
+        sched->creator_loops = thread == sched->creator;
         rc = TUTTI_OK;
     }
     tutti__mutex_unlock(&sched->mu);

@@ -80,8 +80,10 @@ void tutti__sched_free(struct tutti__sched *sched);
  * A parent fails with TUTTI_EFAILED if its own body succeeded and a child failed that nobody looks
  * at: it had no handle, no successor and no notice when it settled.
  *
- * Returns: TUTTI_OK · TUTTI_EINVAL (no fn, unknown flag, struct_size, or a task of another engine) ·
- *          TUTTI_ENOMEM · TUTTI_ESTOPPED.
+ * Args:    desc - a smaller struct_size of an older header is understood.
+ * Returns: TUTTI_OK · TUTTI_EINVAL (no fn, an unknown flag or priority, flags that exclude each other,
+ *          struct_size, a task or scope of another engine, or nobody could run it) · TUTTI_ENOMEM ·
+ *          TUTTI_ESTOPPED · TUTTI_ECANCELED (its scope has been cancelled).
  */
 int tutti__sched_submit(struct tutti__sched *sched, const tutti_task_desc *desc,
                         tutti_task *const *after, size_t after_count, tutti_task **out);

@@ -148,7 +148,9 @@ static void empty_queues(struct tutti__sched *sched)
         }
     }
     drain_tasks(creator);
-    while ((task = tutti__strict_take(&sched->strict)) != NULL) {
+    while ((task = tutti__strict_take(&sched->strict)) != NULL ||
+           (task = tutti__level_take(&sched->levels, &sched->raised, TUTTI__LEVELS_ALL)) != NULL ||
+           (task = tutti__pinned_take(&sched->pinned)) != NULL) {
         tutti__run(creator, task);
     }
     tutti__batch_flush(&creator->batch);

@@ -16,6 +16,7 @@ struct attach {
     tutti_task *task;
     tutti_task *const *after;
     uint32_t count;   /* of after */
+    uint32_t flags;   /* of the record, as it is made */
     uint32_t kind;    /* of the edges: edge.h */
     void *more;       /* the edges that are not in the record's first line; NULL: none */
     uint32_t settled; /* edges that need not be waited for and are not counted down yet */
@@ -72,47 +73,40 @@ static void count_submitted(struct tutti__thread *thread)
     TUTTI_STORE(&thread->counters.submitted, submitted + 1, relaxed);
 }
 
-/* Where the edges from the third on lie: behind the argument. */
-static size_t more_edges_offset(const tutti_task_desc *desc)
+/* Is a record so large that its edges must name it? Args: offset - of the edges. */
+static bool is_wide(size_t offset, size_t edges)
 {
-    return TUTTI__RECORD_ARG_OFFSET + ((desc->arg_bytes + 7) & ~(size_t)7);
+    return tutti__slab_class(offset + edges * sizeof(struct tutti__edge)) > TUTTI__EDGE_NARROW_MAX;
 }
 
-/* Is the record so large that its edges must name it? */
-static bool is_wide(const tutti_task_desc *desc, size_t edges)
+static size_t record_bytes(size_t offset, size_t edges)
 {
-    return tutti__slab_class(more_edges_offset(desc) + edges * sizeof(struct tutti__edge)) >
-           TUTTI__EDGE_NARROW_MAX;
+    size_t edge_bytes = is_wide(offset, edges) ? sizeof(struct tutti__wide_edge)
+                                               : sizeof(struct tutti__edge);
+    return offset + edges * edge_bytes;
 }
 
-static size_t record_bytes(const tutti_task_desc *desc, size_t edges)
+/* Memory for the record; `a->more` and `a->kind` say where its edges are. */
+static tutti_task *alloc_task(struct tutti__thread *thread, size_t arg_bytes, struct attach *a)
 {
-    size_t edge_bytes = is_wide(desc, edges) ? sizeof(struct tutti__wide_edge)
-                                             : sizeof(struct tutti__edge);
-    return more_edges_offset(desc) + edges * edge_bytes;
-}
-
-/* Memory for the record; `a->edges` and `a->kind` say where its edges are. */
-static tutti_task *alloc_task(struct tutti__thread *thread, const tutti_task_desc *desc,
-                              struct attach *a)
-{
+    size_t arg_offset = tutti__record_arg_offset(a->flags);
     a->kind = 0;
     a->more = NULL;
-    if (TUTTI_LIKELY(a->count <= 2 && desc->arg_bytes <= TUTTI__RECORD_SMALL_ARG)) {
+    if (TUTTI_LIKELY(a->count <= 2 && arg_offset + arg_bytes <= TUTTI__RECORD_SMALL)) {
         return tutti__heap_alloc(&thread->heap, 0);
     }
-    size_t bytes = record_bytes(desc, a->count);
+    /* The edges from the third on lie behind the argument. */
+    size_t offset = arg_offset + ((arg_bytes + 7) & ~(size_t)7);
+    size_t bytes = record_bytes(offset, a->count);
     tutti_task *task = alloc_record(thread, bytes);
     if (task != NULL) {
-        uint32_t size_class = tutti__slab_class(bytes);
-        bool wide = is_wide(desc, a->count);
-        a->kind = wide ? TUTTI__EDGE_WIDE : size_class;
-        a->more = tutti__record_at(task, more_edges_offset(desc));
+        a->kind = is_wide(offset, a->count) ? TUTTI__EDGE_WIDE : tutti__slab_class(bytes);
+        a->more = tutti__record_at(task, offset);
     }
     return task;
 }
 
-static void store_arg(tutti_task *task, const tutti_task_desc *desc)
+static void store_arg(tutti_task *task, const tutti_task_desc *desc, uint32_t flags)
 {
     if (desc->arg_drop != NULL) {
         *tutti__record_drop(task) = desc->arg_drop;
@@ -120,7 +114,7 @@ static void store_arg(tutti_task *task, const tutti_task_desc *desc)
     if (desc->arg_bytes == 0) {
         task->arg = desc->arg;
     } else {
-        memcpy(tutti__record_at(task, TUTTI__RECORD_ARG_OFFSET), desc->arg, desc->arg_bytes);
+        memcpy(tutti__record_at(task, tutti__record_arg_offset(flags)), desc->arg, desc->arg_bytes);
     }
 }
 
@@ -135,23 +129,52 @@ static uint32_t adopt(struct tutti__frame *frame, tutti_task *task)
     return TUTTI__RECORD_PARENT;
 }
 
+/* Does the desc ask for anything that few do? */
+static inline bool is_special(const struct tutti__sched *sched, const tutti_task_desc *desc)
+{
+    return ((desc->flags & TUTTI_NO_LOOP) | desc->priority) != 0 || sched->has_task_hooks;
+}
+
+/* That, as flags of the record. */
+static TUTTI_COLD uint32_t special_flags(const struct tutti__sched *sched,
+                                         const tutti_task_desc *desc)
+{
+    uint32_t flags = 0;
+    flags |= desc->priority == TUTTI_PRIORITY_HIGH ? TUTTI__RECORD_HIGH : 0;
+    flags |= desc->priority == TUTTI_PRIORITY_LOW ? TUTTI__RECORD_LOW : 0;
+    if (sched->has_task_hooks && desc->name != NULL) {
+        flags |= TUTTI__RECORD_NAME | TUTTI__RECORD_EXTRA;
+    }
+    if ((desc->flags & TUTTI_NO_LOOP) != 0 && sched->creator_loops) {
+        flags |= TUTTI_NO_HELP; /* the one thread that helps is the loop's */
+    }
+    return flags;
+}
+
 static tutti_task *make_record(struct tutti__thread *thread, const tutti_task_desc *desc,
                                struct attach *a, uint32_t refs)
 {
-    tutti_task *task = alloc_task(thread, desc, a);
-    if (TUTTI_UNLIKELY(task == NULL)) {
-        return NULL;
-    }
     uint32_t flags = desc->flags;
     flags |= desc->arg_bytes != 0 ? TUTTI__RECORD_INLINE : 0;
     flags |= desc->arg_drop != NULL ? TUTTI__RECORD_DROP : 0;
+    if (TUTTI_UNLIKELY(is_special(thread->sched, desc))) {
+        flags |= special_flags(thread->sched, desc);
+    }
+    a->flags = flags;
+    tutti_task *task = alloc_task(thread, desc->arg_bytes, a);
+    if (TUTTI_UNLIKELY(task == NULL)) {
+        return NULL;
+    }
     if (thread->frame != NULL && (flags & TUTTI_DETACH) == 0) {
         flags |= adopt(thread->frame, task);
     }
     init_header(task, desc->fn, refs, flags);
     TUTTI_STORE(&task->pending, a->count, relaxed);
     task->edge_count = a->count;
-    store_arg(task, desc);
+    store_arg(task, desc, flags);
+    if (TUTTI_UNLIKELY((flags & TUTTI__RECORD_NAME) != 0)) {
+        tutti__record_extra(task)->name = desc->name;
+    }
     count_submitted(thread);
     a->task = task;
     return task;
@@ -244,13 +267,54 @@ static void attach(struct tutti__thread *thread, struct attach *a)
 
 /* ---- submit ------------------------------------------------------------------------------- */
 
+/* tutti_task_desc up to `flags`; a program that was compiled with it leaves garbage behind them. */
+struct desc_to_flags {
+    size_t struct_size;
+    tutti_task_fn fn;
+    void *arg;
+    size_t arg_bytes;
+    void (*arg_drop)(void *arg);
+    uint32_t flags;
+};
+
+/* Fill `full` from a desc of an older header. Returns: false if it is none. */
+static TUTTI_COLD bool widen(tutti_task_desc *full, const tutti_task_desc *desc)
+{
+    size_t size = desc->struct_size;
+    if (size < sizeof(struct desc_to_flags) || size > sizeof *full) {
+        return false;
+    }
+    size_t known = offsetof(tutti_task_desc, priority);
+    if (size >= offsetof(tutti_task_desc, scope)) {
+        known = offsetof(tutti_task_desc, scope);
+    }
+    memset(full, 0, sizeof *full);
+    memcpy(full, desc, known);
+    full->struct_size = sizeof *full;
+    return true;
+}
+
+/* Can the loop thread, or any but it, run such a task? */
+static TUTTI_COLD bool is_loop_valid(const struct tutti__sched *sched, uint32_t flags)
+{
+    if ((flags & TUTTI_PIN_LOOP) != 0) {
+        return sched->pinned.home != NULL &&
+               (flags & (TUTTI_NO_LOOP | TUTTI_BLOCKING | TUTTI_NO_HELP)) == 0;
+    }
+    return !sched->creator_loops || sched->worker_count != 0 || (flags & TUTTI_BLOCKING) != 0;
+}
+
 static int check(const struct tutti__sched *sched, const tutti_task_desc *desc,
                  tutti_task *const *after, size_t after_count)
 {
-    if (desc == NULL || desc->struct_size != sizeof *desc || desc->fn == NULL ||
+    if (desc->fn == NULL || desc->priority > TUTTI_PRIORITY_LOW ||
         (desc->flags & ~TUTTI__RECORD_API) != 0 || (desc->arg_bytes != 0 && desc->arg == NULL) ||
         desc->arg_bytes > TUTTI_ARG_BYTES_MAX || after_count > TUTTI_AFTER_MAX ||
         (after == NULL && after_count != 0)) {
+        return TUTTI_EINVAL;
+    }
+    if (TUTTI_UNLIKELY((desc->flags & (TUTTI_PIN_LOOP | TUTTI_NO_LOOP)) != 0) &&
+        !is_loop_valid(sched, desc->flags)) {
         return TUTTI_EINVAL;
     }
     for (size_t i = 0; i < after_count; i++) {
@@ -288,6 +352,16 @@ static int submit_inside(struct tutti__thread *thread, const tutti_task_desc *de
 int tutti__sched_submit(struct tutti__sched *sched, const tutti_task_desc *desc,
                         tutti_task *const *after, size_t after_count, tutti_task **out)
 {
+    tutti_task_desc full;
+    if (TUTTI_UNLIKELY(desc == NULL)) {
+        return TUTTI_EINVAL;
+    }
+    if (TUTTI_UNLIKELY(desc->struct_size != sizeof *desc)) {
+        if (!widen(&full, desc)) {
+            return TUTTI_EINVAL;
+        }
+        desc = &full;
+    }
     int rc = check(sched, desc, after, after_count);
     if (TUTTI_UNLIKELY(rc != TUTTI_OK)) {
         return rc;

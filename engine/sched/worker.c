@@ -103,12 +103,29 @@ static tutti_task *take_oldest(struct tutti__thread *thread)
     return tutti__deque_steal(&thread->deque, &lost);
 }
 
+/* Args: levels - LEVELS_HIGH or _LOW. */
+static tutti_task *take_level(struct tutti__thread *thread, uint32_t levels)
+{
+    struct tutti__sched *sched = thread->sched;
+    uint32_t which = thread->kind == TUTTI__THREAD_WORKER ? levels : levels & TUTTI__LEVELS_COMMON;
+    /* relaxed: a hint; before a sleep it is asked again after a fence. */
+    if (TUTTI_LIKELY((TUTTI_LOAD(&sched->raised, relaxed) & which) == 0)) {
+        return NULL;
+    }
+    return tutti__level_take(&sched->levels, &sched->raised, which);
+}
+
+static tutti_task *take_low(struct tutti__thread *thread)
+{
+    return take_level(thread, TUTTI__LEVELS_LOW);
+}
+
 /* Now and then a thread looks elsewhere first: one that always has new work of its own must starve
  * neither others' tasks nor its own old ones. The queues in turn; more rarely what costs locality. */
 static TUTTI_COLD tutti_task *find_fairly(struct tutti__thread *thread)
 {
     static tutti_task *(*const queues[])(struct tutti__thread *thread) = { take_strict, take_injected,
-                                                                           take_fed };
+                                                                           take_fed, take_low };
     enum { QUEUES = sizeof queues / sizeof queues[0], TURNS = 8 };
     uint32_t turn = thread->ticks / TUTTI_INJECTOR_EVERY % TURNS;
     if (turn >= TURNS - 2) {
@@ -121,30 +138,49 @@ static TUTTI_COLD tutti_task *find_fairly(struct tutti__thread *thread)
     return task;
 }
 
+static tutti_task *find_normal(struct tutti__thread *thread)
+{
+    tutti_task *task;
+    if ((task = tutti__deque_take(&thread->deque)) != NULL || (task = take_strict(thread)) != NULL ||
+        (task = take_injected(thread)) != NULL || (task = take_fed(thread)) != NULL) {
+        return task;
+    }
+    return steal(thread);
+}
+
+tutti_task *tutti__find_above(struct tutti__thread *thread, int rank)
+{
+    tutti_task *task = rank < 1 ? take_level(thread, TUTTI__LEVELS_HIGH) : NULL;
+    return task == NULL && rank < 0 ? find_normal(thread) : task;
+}
+
 tutti_task *tutti__find(struct tutti__thread *thread)
 {
     tutti_task *task;
-    if (++thread->ticks % TUTTI_INJECTOR_EVERY == 0 && (task = find_fairly(thread)) != NULL) {
+    if (TUTTI_UNLIKELY(++thread->ticks % TUTTI_INJECTOR_EVERY == 0) &&
+        (task = find_fairly(thread)) != NULL) {
         return task;
     }
-    if ((task = tutti__deque_take(&thread->deque)) != NULL ||
-        (task = take_strict(thread)) != NULL || (task = take_injected(thread)) != NULL) {
+    if ((task = take_level(thread, TUTTI__LEVELS_HIGH)) != NULL ||
+        (task = find_normal(thread)) != NULL) {
         return task;
     }
-    return (task = take_fed(thread)) != NULL ? task : steal(thread);
+    return take_low(thread);
 }
 
 /* Is there anything that only workers may take? As any_common. */
 static bool any_strict(const struct tutti__sched *sched)
 {
-    return !tutti__strict_is_empty(&sched->strict);
+    return !tutti__strict_is_empty(&sched->strict) ||
+           (TUTTI_LOAD(&sched->raised, relaxed) & TUTTI__LEVELS_STRICT) != 0;
 }
 
 /* Is there anything that every thread that runs tasks could take? After a fence, as far as pushes go
  * that came before one. */
 static bool any_common(struct tutti__sched *sched)
 {
-    if (TUTTI_LOAD(&sched->injector.head, relaxed) != NULL || !tutti__feed_is_empty(&sched->feed)) {
+    if (TUTTI_LOAD(&sched->injector.head, relaxed) != NULL || !tutti__feed_is_empty(&sched->feed) ||
+        (TUTTI_LOAD(&sched->raised, relaxed) & TUTTI__LEVELS_COMMON) != 0) {
         return true;
     }
     for (uint32_t i = 0; i <= sched->worker_count; i++) {

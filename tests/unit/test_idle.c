@@ -163,7 +163,7 @@ static void homes(void)
 static void queues(void)
 {
     static struct tutti_task tasks[3];
-    struct tutti__strict strict = { .first = NULL };
+    struct tutti__strict strict = { .length = 0 };
     tutti__mutex_init(&strict.mu);
     EQ_PTR(tutti__strict_take(&strict), NULL, "an empty strict queue");
     for (int i = 0; i < 3; i++) {
