@@ -77,6 +77,7 @@ extern const struct bench_case bench_range[];
 extern const struct bench_case bench_cancel[];
 extern const struct bench_case bench_wake[];
 extern const struct bench_case bench_growth[];
+extern const struct bench_case bench_crowd[];
 extern const struct bench_case onetbb_spawn[];
 extern const struct bench_case onetbb_graph[];
 extern const struct bench_case onetbb_range[];

@@ -69,6 +69,31 @@ static uint64_t wake(void *engine, uint64_t n, bool check)
     return check ? 1 : median_of(ns, n);
 }
 
+/* The same from a thread that the engine does not know: its tasks take another way in. */
+struct stranger {
+    void *engine;
+    uint64_t n;
+    bool check;
+    uint64_t outcome;
+};
+
+static void *stranger_thread(void *arg)
+{
+    struct stranger *s = arg;
+    s->outcome = wake(s->engine, s->n, s->check);
+    return NULL;
+}
+
+static uint64_t wake_foreign(void *engine, uint64_t n, bool check)
+{
+    struct stranger s = { engine, n, check, 0 };
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, stranger_thread, &s) == 0) {
+        pthread_join(thread, NULL);
+    }
+    return s.outcome;
+}
+
 /* ---- a bare futex ------------------------------------------------------------------------- */
 
 struct bare {
@@ -133,6 +158,7 @@ static uint64_t bare_wake(void *state, uint64_t n, bool check)
 
 const struct bench_case bench_wake[] = {
     { "wake", "tutti", NULL, 2, WAKES, bench_engine_start, wake, bench_engine_stop },
+    { "wake", "tutti", "foreign", 2, WAKES, bench_engine_start, wake_foreign, bench_engine_stop },
     { "wake", "futex", NULL, 2, WAKES, bare_start, bare_wake, bare_stop },
     { .name = NULL },
 };
