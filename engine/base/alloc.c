@@ -146,6 +146,11 @@ void tutti__pages_free(void *pages, size_t bytes)
     munmap(pages, bytes);
 }
 
+void tutti__pages_prefer_huge(void *pages, size_t bytes)
+{
+    madvise(pages, bytes, MADV_HUGEPAGE);
+}
+
 void tutti__pages_discard(void *pages, size_t bytes)
 {
     madvise(pages, bytes, MADV_DONTNEED);

@@ -35,6 +35,13 @@ void tutti__free(void *ptr);
 void *tutti__pages_new(size_t align, size_t bytes);
 void tutti__pages_free(void *pages, size_t bytes);
 
+/* Where there are huge pages, as many bytes; pages that lie in them cost less to touch. */
+#define TUTTI__HUGE_PAGE_BYTES ((size_t)2 << 20)
+
+/* Ask for huge pages; where the system has none nothing changes. Args: pages - at a multiple of
+ * TUTTI__HUGE_PAGE_BYTES; bytes - a multiple of it. */
+void tutti__pages_prefer_huge(void *pages, size_t bytes);
+
 /* Give the memory behind the pages back but keep the addresses; they read as zero afterwards. */
 void tutti__pages_discard(void *pages, size_t bytes);
 

@@ -14,10 +14,15 @@
 #define TUTTI_LIKELY(cond) __builtin_expect(!!(cond), 1)
 #define TUTTI_UNLIKELY(cond) __builtin_expect(!!(cond), 0)
 #define TUTTI_COLD __attribute__((noinline, cold))
+/* For the few steps of every task's way, where the compiler's guess has been measured to be wrong. */
+#define TUTTI_INLINE static inline __attribute__((always_inline))
+#define TUTTI_NOINLINE __attribute__((noinline))
 #else
 #define TUTTI_LIKELY(cond) (cond)
 #define TUTTI_UNLIKELY(cond) (cond)
 #define TUTTI_COLD
+#define TUTTI_INLINE static inline
+#define TUTTI_NOINLINE
 #endif
 
 #if defined(__cplusplus)

@@ -33,8 +33,9 @@
 #ifdef TUTTI_HARD
 /* First ring of a deque; must be a power of two. */
 #define TUTTI_DEQUE_FIRST 2u
-/* Slabs that are taken from the system at once. */
-#define TUTTI_REGION_SLABS 2u
+/* Slabs that are taken from the system at once: the first time, and later. */
+#define TUTTI_REGION_SLABS_FIRST 2u
+#define TUTTI_REGION_SLABS 4u
 /* Successors that run one after the other before the thread looks at anything else. */
 #define TUTTI_DIRECT_RUN_MAX 2u
 /* Every so many tasks a worker looks at the injector first. */
@@ -54,7 +55,8 @@
 #define TUTTI_BLOCKING_IDLE_NS (20 * TUTTI_NS_PER_MS)
 #else
 #define TUTTI_DEQUE_FIRST 256u
-#define TUTTI_REGION_SLABS 16u
+#define TUTTI_REGION_SLABS_FIRST 16u
+#define TUTTI_REGION_SLABS 64u /* two huge pages */
 #define TUTTI_DIRECT_RUN_MAX 64u
 #define TUTTI_INJECTOR_EVERY 61u
 #define TUTTI_REMOTE_BATCH 32u

@@ -28,7 +28,7 @@ enum { NOTIFY_EVERY = 256 }; /* in a large fan-out others begin before all edges
 /* ---- ready -------------------------------------------------------------------------------- */
 
 /* Push where this thread's tasks go. Returns: false: it has no such place, or no memory. */
-static bool push_own(struct tutti__sched *sched, struct tutti__thread *thread, tutti_task *task)
+TUTTI_INLINE bool push_own(struct tutti__sched *sched, struct tutti__thread *thread, tutti_task *task)
 {
     if (!tutti__thread_has_deque(thread)) {
         return false;

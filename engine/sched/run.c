@@ -70,27 +70,35 @@ static int status_of(int returned)
     return returned > 0 || returned == TUTTI_ESKIPPED ? TUTTI_EFAILED : returned;
 }
 
-/* The body has succeeded; is the record the caller's alone? Then nobody can wait for it, cancel it, come
- * after it or ask for its result any more, and what follows needs no wave. */
-static bool is_unknown(struct tutti__thread *thread, const tutti_task *task)
+/* The body has succeeded, and so have the children, if it made some; is the record the caller's alone?
+ * Then nobody can wait for it, cancel it, come after it or ask for its result any more, and what follows
+ * needs no wave. */
+TUTTI_INLINE bool is_unknown(struct tutti__thread *thread, const tutti_task *task)
 {
-    return tutti__task_is_sole(thread, task) &&
-           TUTTI_LOAD(&task->pending, relaxed) == TUTTI__PENDING_STARTED && task->status == TUTTI_OK;
+    uint64_t pending = TUTTI_LOAD(&task->pending, relaxed) & ~TUTTI__PENDING_JOINING;
+    return tutti__task_is_sole(thread, task) && pending == TUTTI__PENDING_STARTED &&
+           task->status == TUTTI_OK;
 }
 
 /* Is `list` nothing, or one edge that leads to a task? */
-static bool is_short(tutti__link list)
+TUTTI_INLINE bool is_short(tutti__link list)
 {
     return list == 0 || (tutti__link_kind(list) <= TUTTI__EDGE_NARROW_MAX &&
                          TUTTI_GET(tutti__link_edge(list)->next) == 0);
 }
 
-/* End a task that is_unknown, with a list that is_short: all that a wave would do for it. Returns: as
- * run_one. */
-static tutti_task *end_unknown(struct tutti__thread *thread, tutti_task *task, tutti__link list)
+/* Is it unknown, and does at most one task come after it? */
+TUTTI_INLINE bool is_simple(struct tutti__thread *thread, const tutti_task *task)
 {
-    tutti_task *parent = tutti__record_parent(task);
+    /* acquire: what was pushed is seen. */
+    return is_unknown(thread, task) && is_short(TUTTI_LOAD(&task->succ, acquire));
+}
+
+/* End a task that is_simple, up to its parent. Returns: the task that is to run next. */
+TUTTI_INLINE tutti_task *end_simple(struct tutti__thread *thread, tutti_task *task)
+{
     tutti_task *next = NULL;
+    tutti__link list = TUTTI_LOAD(&task->succ, relaxed); /* acquired by is_simple; const since */
     tutti__task_drop_arg(task);
     if (list != 0) {
         next = tutti__count_down(thread, tutti__link_task(list), 1);
@@ -104,9 +112,22 @@ static tutti_task *end_unknown(struct tutti__thread *thread, tutti_task *task, t
     uint64_t settled = TUTTI_LOAD(&thread->counters.settled, relaxed);
     TUTTI_STORE(&thread->counters.settled, settled + 1, release); /* as in complete.c */
     tutti__task_free(thread, task);
-    if (parent == NULL || TUTTI_LIKELY(!tutti__child_ended(parent))) {
-        return next;
-    }
+    return next;
+}
+
+/* End a task that is_simple, and its parents as far as it was their last child. Returns: as run_one. */
+static tutti_task *end_family(struct tutti__thread *thread, tutti_task *task)
+{
+    tutti_task *next;
+    tutti_task *parent = task;
+    do {
+        task = parent;
+        parent = tutti__record_parent(task);
+        next = end_simple(thread, task);
+        if (parent == NULL || !tutti__child_ended(parent)) {
+            return next;
+        }
+    } while (next == NULL && is_simple(thread, parent));
     struct tutti__wave wave;
     tutti__wave_begin(&wave, thread->sched, thread);
     wave.next = next;
@@ -175,11 +196,8 @@ static tutti_task *run_one(struct tutti__thread *thread, tutti_task *task)
         if (tutti__leave_to_children(thread, task, frame.children)) {
             return NULL;
         }
-    } else if (is_unknown(thread, task)) {
-        tutti__link list = TUTTI_LOAD(&task->succ, acquire); /* what was pushed is seen */
-        if (is_short(list)) {
-            return end_unknown(thread, task, list);
-        }
+    } else if (is_simple(thread, task)) {
+        return end_family(thread, task);
     }
     struct tutti__wave wave;
     tutti__wave_begin(&wave, thread->sched, thread);

@@ -12,10 +12,14 @@
 
 struct tutti__region {
     struct tutti__region *next;
-    char *slabs; /* TUTTI_REGION_SLABS of them */
+    char *slabs;    /* [const] */
+    uint32_t count; /* [const] of slabs */
 };
 
-static const size_t REGION_BYTES = (size_t)TUTTI_REGION_SLABS * TUTTI__SLAB_BYTES;
+static size_t region_bytes(const struct tutti__region *region)
+{
+    return (size_t)region->count * TUTTI__SLAB_BYTES;
+}
 
 /* ---- store -------------------------------------------------------------------------------- */
 
@@ -31,7 +35,7 @@ void tutti__store_deinit(struct tutti__store *store)
     while (store->regions != NULL) {
         struct tutti__region *region = store->regions;
         store->regions = region->next;
-        tutti__pages_free(region->slabs, REGION_BYTES);
+        tutti__pages_free(region->slabs, region_bytes(region));
         tutti__free(region);
     }
     while (store->large != NULL) {
@@ -42,21 +46,37 @@ void tutti__store_deinit(struct tutti__store *store)
     tutti__mutex_deinit(&store->mu);
 }
 
+/* A small engine stays small: its first region is not of huge pages, each of which is filled at the
+ * first touch. */
+static bool map_region(struct tutti__region *region, bool is_first)
+{
+    region->count = is_first ? TUTTI_REGION_SLABS_FIRST : TUTTI_REGION_SLABS;
+    size_t bytes = region_bytes(region);
+    bool is_huge = !is_first && bytes % TUTTI__HUGE_PAGE_BYTES == 0;
+    region->slabs = tutti__pages_new(is_huge ? TUTTI__HUGE_PAGE_BYTES : TUTTI__SLAB_BYTES, bytes);
+    if (region->slabs == NULL) {
+        return false;
+    }
+    if (is_huge) {
+        tutti__pages_prefer_huge(region->slabs, bytes);
+    }
+    return true;
+}
+
 static bool add_region_locked(struct tutti__store *store) TUTTI_REQUIRES(store->mu)
 {
     struct tutti__region *region = tutti__alloc(sizeof *region);
     if (region == NULL) {
         return false;
     }
-    region->slabs = tutti__pages_new(TUTTI__SLAB_BYTES, REGION_BYTES);
-    if (region->slabs == NULL) {
+    if (!map_region(region, store->regions == NULL)) {
         tutti__free(region);
         return false;
     }
     region->next = store->regions;
     store->regions = region;
-    store->bytes += REGION_BYTES;
-    for (uint32_t i = TUTTI_REGION_SLABS; i-- > 0;) {
+    store->bytes += region_bytes(region);
+    for (uint32_t i = region->count; i-- > 0;) {
         struct tutti__slab *slab = (void *)(region->slabs + (size_t)i * TUTTI__SLAB_BYTES);
         slab->next = store->free_slabs;
         store->free_slabs = slab;
@@ -173,7 +193,7 @@ void tutti__store_walk(struct tutti__store *store, const struct tutti__visitor *
     struct tutti__region *region = store->regions; /* only ever grows at the front */
     tutti__mutex_unlock(&store->mu);
     for (; region != NULL; region = region->next) {
-        for (uint32_t i = 0; i < TUTTI_REGION_SLABS; i++) {
+        for (uint32_t i = 0; i < region->count; i++) {
             walk_slab((void *)(region->slabs + (size_t)i * TUTTI__SLAB_BYTES), visitor);
         }
     }

@@ -86,17 +86,12 @@ static size_t record_bytes(size_t offset, size_t edges)
     return offset + edges * edge_bytes;
 }
 
-/* Memory for the record; `a->more` and `a->kind` say where its edges are. */
-static tutti_task *alloc_task(struct tutti__thread *thread, size_t arg_bytes, struct attach *a)
+/* Memory for the record; `a->more` and `a->kind` say where its edges are. Args: arg_end - where the
+ * argument ends; the edges from the third on lie behind it. */
+static TUTTI_NOINLINE tutti_task *alloc_big_task(struct tutti__thread *thread, size_t arg_end,
+                                                 struct attach *a)
 {
-    size_t arg_offset = tutti__record_arg_offset(a->flags);
-    a->kind = 0;
-    a->more = NULL;
-    if (TUTTI_LIKELY(a->count <= 2 && arg_offset + arg_bytes <= TUTTI__RECORD_SMALL)) {
-        return tutti__heap_alloc(&thread->heap, 0);
-    }
-    /* The edges from the third on lie behind the argument. */
-    size_t offset = arg_offset + ((arg_bytes + 7) & ~(size_t)7);
+    size_t offset = (arg_end + 7) & ~(size_t)7;
     size_t bytes = record_bytes(offset, a->count);
     tutti_task *task = alloc_record(thread, bytes);
     if (task != NULL) {
@@ -104,6 +99,38 @@ static tutti_task *alloc_task(struct tutti__thread *thread, size_t arg_bytes, st
         a->more = tutti__record_at(task, offset);
     }
     return task;
+}
+
+TUTTI_INLINE tutti_task *alloc_task(struct tutti__thread *thread, size_t arg_bytes, struct attach *a)
+{
+    size_t arg_end = tutti__record_arg_offset(a->flags) + arg_bytes;
+    if (TUTTI_LIKELY(a->count <= 2 && arg_end <= TUTTI__RECORD_SMALL)) {
+        a->kind = 0;
+        a->more = NULL;
+        return tutti__heap_alloc(&thread->heap, 0);
+    }
+    return alloc_big_task(thread, arg_end, a);
+}
+
+/* The usual sizes without the call of a function. */
+TUTTI_INLINE void copy_arg(void *to, const void *from, size_t bytes)
+{
+    switch (bytes) {
+    case 8:
+        memcpy(to, from, 8);
+        break;
+    case 16:
+        memcpy(to, from, 16);
+        break;
+    case 24:
+        memcpy(to, from, 24);
+        break;
+    case 32:
+        memcpy(to, from, 32);
+        break;
+    default:
+        memcpy(to, from, bytes);
+    }
 }
 
 static void store_arg(tutti_task *task, const tutti_task_desc *desc, uint32_t flags)
@@ -114,7 +141,7 @@ static void store_arg(tutti_task *task, const tutti_task_desc *desc, uint32_t fl
     if (desc->arg_bytes == 0) {
         task->arg = desc->arg;
     } else {
-        memcpy(tutti__record_at(task, tutti__record_arg_offset(flags)), desc->arg, desc->arg_bytes);
+        copy_arg(tutti__record_at(task, tutti__record_arg_offset(flags)), desc->arg, desc->arg_bytes);
     }
 }
 
@@ -236,7 +263,7 @@ static TUTTI_COLD void skip(struct tutti__thread *thread, struct attach *a)
     give_back(thread, a, a->count - a->shared);
 }
 
-static void attach(struct tutti__thread *thread, struct attach *a)
+static TUTTI_NOINLINE void attach(struct tutti__thread *thread, struct attach *a)
 {
     uint32_t last = a->count - 1;
     for (uint32_t i = 0; i < last; i++) {
