@@ -75,6 +75,28 @@ TUTTI_API tutti_task *tutti_task_cause(const tutti_task *t)
     return t == NULL || tutti__task_is_forked(t) ? NULL : tutti__task_cause(t);
 }
 
+TUTTI_API int tutti_task_error(const tutti_task *t, const tutti_value **value)
+{
+    static const tutti_value nil;
+    if (t == NULL) {
+        return TUTTI_EINVAL;
+    }
+    if (tutti__task_is_forked(t)) {
+        return TUTTI_EFORKED;
+    }
+    if (!tutti__task_is_done(t)) {
+        return TUTTI_EPENDING;
+    }
+    const tutti_task *cause = tutti__task_cause(t);
+    if (cause != NULL) {
+        return tutti__task_result(cause, value);
+    }
+    if (value != NULL) {
+        *value = &nil;
+    }
+    return TUTTI_OK;
+}
+
 TUTTI_API int tutti_promise_new(tutti_engine *e, tutti_task **out)
 {
     if (e == NULL || out == NULL) {

@@ -26,6 +26,7 @@ struct job {
     tutti_task **after;         /* references on what it comes after, for their results */
     size_t after_count;
     bool run_on_skip;
+    uint8_t priority; /* as in struct tutti__record */
     tutti_engine *engine;
     char *name;
 };
@@ -275,6 +276,7 @@ static int begin(lua_State *L)
     record->flags |= RECORD_EXPORT_HOME | RECORD_OBSERVED | RECORD_QUIET;
     record->start = push_call;
     record->op = call->job;
+    record->priority = call->job->priority;
     tutti_task_ref(call->self);
     record->task = call->self;
     tutti__record_hold(L, record, 2);
@@ -319,6 +321,7 @@ static struct job *new_job(lua_State *L, struct tutti__lua *lua, struct tutti__r
     job->engine = lua->engine;
     job->name = name;
     job->run_on_skip = (record->flags & RECORD_RUN_ON_SKIP) != 0;
+    job->priority = record->priority;
     return job;
 }
 
@@ -371,9 +374,13 @@ static struct tutti__buffer *encode_call(lua_State *L, struct tutti__lua *lua, i
 
 static int submit(lua_State *L, struct tutti__record *record, int index, struct job *job)
 {
+    static const uint32_t PRIORITY[TUTTI__PRIORITIES] = {
+        TUTTI_PRIORITY_HIGH, TUTTI_PRIORITY_NORMAL, TUTTI_PRIORITY_LOW
+    };
     tutti_task *task = NULL;
     tutti_task_desc desc = { .struct_size = sizeof desc, .fn = pool_run, .arg = job,
-                             .arg_drop = job_drop, .flags = TUTTI_DETACH | TUTTI_NO_HELP };
+                             .arg_drop = job_drop, .flags = TUTTI_DETACH | TUTTI_NO_HELP,
+                             .priority = PRIORITY[job->priority] };
     if (job->run_on_skip)
         desc.flags |= TUTTI_RUN_ON_SKIP;
     int rc = tutti__start_submit(record->lua->engine, &desc, job->after, job->after_count, &task);

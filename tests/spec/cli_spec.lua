@@ -45,6 +45,37 @@ describe("tutti run", function()
     assert.same({ 0, "42\n", "" }, { code, out, err })
   end)
 
+  it("runs ready pool tasks of a high priority first, of a low one last", function()
+    local source = HEAD .. [[
+      local order = tutti.channel(100)
+      local hold = tutti.parallel(function()
+        local stop = tutti.now() + 0.05
+        while tutti.now() < stop do end
+      end)
+      local tasks = {}
+      for _ = 1, 3 do
+        for _, priority in ipairs { "low", "normal", "high" } do
+          tasks[#tasks + 1] = tutti.parallel({ priority = priority }, function(ch, p) ch:send(p) end, order, priority)
+        end
+      end
+      for _, task in ipairs(tasks) do task:await() end
+      local got = {}
+      for i = 1, 9 do got[i] = order:recv() end
+      print(table.concat(got, " "))
+    ]]
+    local path = script(source)
+    local code, out, err = run("env", "TUTTI_WORKERS=1", program, "run", path)
+    os.remove(path)
+    assert.same({ 0, "" }, { code, err })
+    local places, sum = { high = 0, normal = 0, low = 0 }, 0
+    for word in out:gmatch("%S+") do
+      sum = sum + 1
+      places[word] = places[word] + sum
+    end
+    -- Now and then a worker looks at another place first: the sums of the places are as good as the order.
+    assert.is_true(places.high < places.normal and places.normal < places.low, out)
+  end)
+
   it("gives the words after FILE to the script, dropping a leading --", function()
     local source = 'print(#arg, arg[1], ...)'
     assert.equal("3\t-q\t-q\t--jobs\ta b\n", (select(2, run_script(source, "-q", "--jobs", "a b"))))
