@@ -15,15 +15,19 @@
 
 #ifdef TUTTI_DEBUG
 
-/* Relaxed is enough for both: they are counters that no other data hangs on. */
-static TUTTI_ATOMIC(uint64_t) fail_countdown;
+/* Relaxed is enough for all: they are counters that no other data hangs on. */
+static TUTTI_ATOMIC(uint64_t) fail_countdown; /* 0: none will fail */
+static TUTTI_ATOMIC(uint64_t) fail_goes_on;   /* 1: the countdown stays at 1 */
+static TUTTI_ATOMIC(uint64_t) failed_count;
 static TUTTI_ATOMIC(uint64_t) live_count;
 
 static bool must_fail(void)
 {
     uint64_t left = TUTTI_LOAD(&fail_countdown, relaxed);
     while (left != 0) {
-        if (TUTTI_CAS_WEAK(&fail_countdown, &left, left - 1, relaxed, relaxed)) {
+        bool stays = left == 1 && TUTTI_LOAD(&fail_goes_on, relaxed) != 0;
+        if (TUTTI_CAS_WEAK(&fail_countdown, &left, stays ? 1 : left - 1, relaxed, relaxed)) {
+            TUTTI_FETCH_ADD(&failed_count, left == 1 ? 1 : 0, relaxed);
             return left == 1;
         }
     }
@@ -45,10 +49,28 @@ static void uncounted(const void *ptr)
     }
 }
 
-int tutti__alloc_fail_nth(uint64_t nth)
+static int fail(uint64_t nth, bool goes_on)
 {
+    TUTTI_STORE(&fail_countdown, 0, relaxed);
+    TUTTI_STORE(&fail_goes_on, goes_on ? 1 : 0, relaxed);
+    TUTTI_STORE(&failed_count, 0, relaxed);
     TUTTI_STORE(&fail_countdown, nth, relaxed);
     return 1;
+}
+
+int tutti__alloc_fail_nth(uint64_t nth)
+{
+    return fail(nth, false);
+}
+
+int tutti__alloc_fail_from(uint64_t nth)
+{
+    return fail(nth, true);
+}
+
+uint64_t tutti__alloc_failed(void)
+{
+    return TUTTI_LOAD(&failed_count, relaxed);
 }
 
 uint64_t tutti__alloc_live(void)
@@ -76,6 +98,17 @@ static void uncounted(const void *ptr)
 int tutti__alloc_fail_nth(uint64_t nth)
 {
     (void)nth;
+    return 0;
+}
+
+int tutti__alloc_fail_from(uint64_t nth)
+{
+    (void)nth;
+    return 0;
+}
+
+uint64_t tutti__alloc_failed(void)
+{
     return 0;
 }
 

@@ -52,6 +52,12 @@ void tutti__pages_discard(void *pages, size_t bytes);
  */
 int tutti__alloc_fail_nth(uint64_t nth);
 
+/* As tutti__alloc_fail_nth, but all that come after the `nth` fail as well, until the next call. */
+int tutti__alloc_fail_from(uint64_t nth);
+
+/* How many have failed so since the last call of one of these; debug builds only, else 0. */
+uint64_t tutti__alloc_failed(void);
+
 /* Allocations that are not freed yet; debug builds only, else 0. */
 uint64_t tutti__alloc_live(void);
 
