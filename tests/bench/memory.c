@@ -179,7 +179,8 @@ int main(void)
         for (int k = 0; k < SUBJECTS; k++) {
             struct memory_result result = { false, 0, 0 };
             if (!run_apart(&subjects[k], &result)) {
-                fprintf(stderr, "bench: memory on %s failed or computed the wrong thing\n", subjects[k].system);
+                fprintf(stderr, "bench: memory on %s failed or computed the wrong thing\n",
+                        subjects[k].system);
                 return 1;
             }
             subjects[k].bytes[i] = (double)result.waiting_bytes / MEMORY_WAITING;
