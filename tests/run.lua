@@ -1,9 +1,10 @@
 -- SPDX-License-Identifier: MIT
 -- The test runner: finds tests, builds what they need, runs each in a process of its own with a
 -- time limit, and counts.
--- Usage (through ./tutti test): lua5.4 tests/run.lua [tsan] [FILTER...]   from the project's root.
+-- Usage (through ./tutti test): lua5.4 tests/run.lua [tsan|long] [FILTER...]   from the project's root.
 -- Invariant: what is counted as passed is a line that a finished test printed; nothing is assumed.
 
+local kinds = require("tests.support.kinds")
 local shell = require("tests.support.shell")
 local tap = require("tests.support.tap")
 
@@ -39,8 +40,9 @@ local function add_checks(jobs)
   }
 end
 
---- Collect the C programs and the specs of one preset.
-local function add_programs(jobs, preset)
+--- Collect the C programs and the specs of one preset, as far as `run` (support/kinds.lua) wants them.
+local function add_programs(jobs, run)
+  local preset = run.preset
   local build = BUILDS .. "/" .. preset
   local lua = preset == "release" and "/usr/bin/lua5.4" or build .. "/tests/lua_host"
   local env = {
@@ -51,15 +53,21 @@ local function add_programs(jobs, preset)
     "LUA_CPATH=" .. build .. "/?.so;;",
     "LUA_PATH=" .. ROOT .. "/?.lua;;",
   }
-  local wrap = preset == "tsan" and shell.fixed_addresses() or {}
+  table.move(run.env or {}, 1, #(run.env or {}), #env + 1, env)
+  local wrap = preset:find("^tsan") and shell.fixed_addresses() or {}
+  table.move(run.wrap or {}, 1, #(run.wrap or {}), #wrap + 1, wrap)
 
   local function add(group, path, words)
+    if run.groups and not run.groups[group] then
+      return
+    end
+    local label = run.label and group .. "-" .. run.label or group
     local command = { "env", "-u", "LUA_PATH_5_4", "-u", "LUA_CPATH_5_4", "-u", "LUA_INIT" }
     table.move(env, 1, #env, #command + 1, command)
     table.move(wrap, 1, #wrap, #command + 1, command)
     table.move(words, 1, #words, #command + 1, command)
-    jobs[#jobs + 1] = { group = group, preset = preset, command = command,
-      name = ("%s/%s/%s"):format(preset, group, path:gsub("/README.md$", "-README"):match("([^/]+)$")
+    jobs[#jobs + 1] = { group = group, label = label, preset = preset, command = command, limit = run.limit,
+      name = ("%s/%s/%s"):format(preset, label, path:gsub("/README.md$", "-README"):match("([^/]+)$")
         :gsub("%.%w+$", "")) }
   end
 
@@ -75,7 +83,7 @@ local function add_programs(jobs, preset)
   for _, path in ipairs(shell.glob("scripts/embed/*.c")) do
     add("scripts", path, { "lua5.4", "tests/scripts/run.lua", build .. "/tutti", path })
   end
-  if preset == "tsan" then
+  if preset:find("^tsan") then
     return
   end
   for _, path in ipairs(shell.glob("scripts/*.lua README.md */README.md")) do
@@ -121,7 +129,7 @@ end
 --- Run one test. Returns its counts; prints its whole output when it failed.
 local function run_job(job, skips)
   local log = ("%s/%s/logs/%s.log"):format(BUILDS, job.preset or "release", job.name:gsub("/", "-"))
-  local limit = tonumber(os.getenv("TUTTI_TEST_TIMEOUT")) or TIMEOUT[job.group]
+  local limit = tonumber(os.getenv("TUTTI_TEST_TIMEOUT")) or TIMEOUT[job.group] * (job.limit or 1)
   local status = shell.logged(job.command, { log = log, limit = limit, env = SANITIZER })
   local output = shell.read(log)
   local count = job.status_only and tap.from_status(status) or tap.parse(output, status)
@@ -159,17 +167,13 @@ local function read_skips()
 end
 
 local function main(words)
-  local presets = { "release", "dev" }
-  if words[1] == "tsan" then
-    presets = { "tsan" }
-    table.remove(words, 1)
-  end
+  local kind = kinds.is_kind(words[1]) and table.remove(words, 1) or nil
   local jobs, selected = {}, {}
-  if presets[1] ~= "tsan" then
+  if not kind then
     add_checks(jobs)
   end
-  for _, preset in ipairs(presets) do
-    add_programs(jobs, preset)
+  for _, run in ipairs(kinds.runs(kind)) do
+    add_programs(jobs, run)
   end
   for _, job in ipairs(jobs) do
     if matches(job.name, words) then
@@ -181,12 +185,12 @@ local function main(words)
   local group = { key = nil }
   local function close_group()
     if group.key then
-      print(("%-16s %5d passed %4d failed %4d skipped  %6.1f s"):format(
+      print(("%-26s %5d passed %4d failed %4d skipped  %6.1f s"):format(
         group.key, group.passed, group.failed, group.skipped, shell.now() - group.started))
     end
   end
   for _, job in ipairs(selected) do
-    local key = (job.group == "check" and "" or job.preset .. " ") .. job.group
+    local key = (job.group == "check" and "" or job.preset .. " ") .. (job.label or job.group)
     if key ~= group.key then
       close_group()
       group = { key = key, passed = 0, failed = 0, skipped = 0, started = shell.now() }

@@ -79,7 +79,7 @@ TAP__UNUSED static tutti_task *run_submit(struct run *run, tutti_task_desc desc,
 static bool is_good_end(int rc)
 {
     return rc == TUTTI_OK || rc == TUTTI_ENOMEM || rc == TUTTI_EAGAIN || rc == TUTTI_ECANCELED ||
-           rc == TUTTI_ESKIPPED || rc == TUTTI_EIO;
+           rc == TUTTI_ESKIPPED || rc == TUTTI_EIO || rc == TUTTI_EFAILED;
 }
 
 static void run_end(struct run *run, const struct scenario *s, uint64_t nth)

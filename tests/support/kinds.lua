@@ -1,0 +1,74 @@
+-- SPDX-License-Identifier: MIT
+-- What `./tutti test`, `./tutti test tsan` and `./tutti test long` run: which groups of which build, under which
+-- conditions. Machines differ most in what two cores hide: fewer CPUs, more threads, another compiler.
+-- Invariant: every unit and every stress program is in each kind at least once.
+
+local shell = require("tests.support.shell")
+
+local kinds = {}
+
+--- Words that keep a program on the first CPU it may use.
+local function one_cpu()
+  local cpus = shell.line("taskset -cp $$"):match(": (%d+)")
+  return { "taskset", "-c", cpus }
+end
+
+--- Each part of a stress program has `ms`, with so many workers; nil: as it wishes.
+local function stress(preset, how, ms, workers)
+  return {
+    preset = preset,
+    groups = { stress = true },
+    label = how,
+    env = { "TUTTI_STRESS_MS=" .. ms, workers and "TUTTI_WORKERS=" .. workers },
+    wrap = how == "one-cpu" and one_cpu() or nil,
+  }
+end
+
+local PROGRAMS = { unit = true, stress = true }
+
+-- More for each part under ThreadSanitizer, where a round takes ten times as long.
+local LONG_MS, LONG_TSAN_MS = 20000, 60000
+
+--- The runs of a kind, in order: { preset, groups (nil: all), label, env, wrap, limit (times the usual) }.
+function kinds.runs(kind)
+  if kind == "tsan" then
+    return {
+      { preset = "tsan", groups = { unit = true, spec = true, scripts = true } },
+      stress("tsan", "4-workers", 200, 4),
+      stress("tsan", "16-workers", 200, 16),
+      { preset = "tsan-clang", groups = { unit = true } },
+      stress("tsan-clang", "4-workers", 200, 4),
+    }
+  elseif kind == "long" then
+    local runs = {
+      stress("release", nil, LONG_MS),
+      stress("release", "one-cpu", LONG_MS),
+      stress("hard", nil, LONG_MS),
+      stress("hard", "16-workers", LONG_MS, 16),
+      stress("tsan", "4-workers", LONG_TSAN_MS, 4),
+      stress("tsan", "16-workers", LONG_TSAN_MS, 16),
+      stress("tsan-clang", "4-workers", LONG_TSAN_MS, 4),
+      stress("tsan-clang", "16-workers", LONG_TSAN_MS, 16),
+      { preset = "hard", groups = { unit = true } },
+      { preset = "tsan-clang", groups = { unit = true } },
+    }
+    for _, run in ipairs(runs) do
+      run.limit = 20
+    end
+    return runs
+  end
+  return {
+    { preset = "release" },
+    stress("release", "one-cpu", 100),
+    stress("release", "one-worker", 100, 1),
+    { preset = "dev" },
+    { preset = "hard", groups = PROGRAMS, env = { "TUTTI_STRESS_MS=200" } },
+  }
+end
+
+--- Whether `word` names a kind rather than a filter.
+function kinds.is_kind(word)
+  return word == "tsan" or word == "long"
+end
+
+return kinds
