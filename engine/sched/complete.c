@@ -28,7 +28,7 @@ enum { NOTIFY_EVERY = 256 }; /* in a large fan-out others begin before all edges
 /* ---- ready -------------------------------------------------------------------------------- */
 
 /* Push where this thread's tasks go. Returns: false: it has no such place, or no memory. */
-TUTTI_INLINE bool push_own(struct tutti__sched *sched, struct tutti__thread *thread, tutti_task *task)
+static bool push_own(struct tutti__sched *sched, struct tutti__thread *thread, tutti_task *task)
 {
     if (!tutti__thread_has_deque(thread)) {
         return false;
@@ -66,26 +66,39 @@ static void push_local(struct tutti__wave *wave, tutti_task *task)
     }
 }
 
-static TUTTI_COLD void push_elsewhere(struct tutti__sched *sched, tutti_task *task)
+static TUTTI_NOINLINE void push_slowly(struct tutti__thread *thread, tutti_task *task)
 {
+    struct tutti__sched *sched = thread->sched;
     uint32_t flags = tutti__record_flags(task);
-    put_elsewhere(sched, task, flags);
-    if ((flags & (TUTTI_PIN_LOOP | TUTTI_BLOCKING)) == 0) { /* these wake whom they need */
-        tutti__idle_notify(&sched->idle);
+    if ((flags & TUTTI__RECORD_ELSEWHERE) != 0) {
+        put_elsewhere(sched, task, flags);
+        if ((flags & (TUTTI_PIN_LOOP | TUTTI_BLOCKING)) != 0) {
+            return; /* these wake whom they need */
+        }
+    } else if (!push_own(sched, thread, task)) {
+        tutti__injector_push(&sched->injector, task);
     }
+    tutti__idle_notify(&sched->idle);
+}
+
+/* As push_own, but only where it costs next to nothing. */
+TUTTI_INLINE bool try_push_own(struct tutti__thread *thread, tutti_task *task)
+{
+    if (TUTTI_UNLIKELY(!tutti__thread_has_deque(thread))) {
+        return false;
+    }
+    return thread->parks ? tutti__deque_try_push(&thread->deque, task)
+                         : tutti__feed_try_push(&thread->sched->feed, task);
 }
 
 void tutti__push_ready(struct tutti__thread *thread, tutti_task *task)
 {
-    struct tutti__sched *sched = thread->sched;
-    if (TUTTI_UNLIKELY((tutti__record_flags(task) & TUTTI__RECORD_ELSEWHERE) != 0)) {
-        push_elsewhere(sched, task);
+    if (TUTTI_UNLIKELY((tutti__record_flags(task) & TUTTI__RECORD_ELSEWHERE) != 0 ||
+                       !try_push_own(thread, task))) {
+        push_slowly(thread, task);
         return;
     }
-    if (TUTTI_UNLIKELY(!push_own(sched, thread, task))) {
-        tutti__injector_push(&sched->injector, task);
-    }
-    tutti__idle_notify(&sched->idle);
+    tutti__idle_notify(&thread->sched->idle);
 }
 
 bool tutti__may_run(const struct tutti__thread *thread, uint32_t flags)

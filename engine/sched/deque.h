@@ -20,6 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/assert.h"
 #include "base/atomic.h"
 #include "base/limits.h"
 
@@ -54,25 +55,33 @@ void tutti__deque_deinit(struct tutti__deque *deque);
 /* Double the ring. Returns: false when out of memory; the deque is unchanged. */
 bool tutti__deque_grow(struct tutti__deque *deque);
 
+/* Push `item` if there is room for sure. Thread: owner. Returns: false: tutti__deque_push may find some. */
+static inline bool tutti__deque_try_push(struct tutti__deque *deque, void *item)
+{
+    int64_t bottom = TUTTI_LOAD(&deque->bottom, relaxed); /* as in tutti__deque_push */
+    struct tutti__ring *ring = TUTTI_LOAD(&deque->ring, relaxed);
+    if (TUTTI_UNLIKELY(bottom - deque->top_seen > (int64_t)ring->mask)) {
+        return false;
+    }
+    TUTTI_STORE(&ring->slots[(uint64_t)bottom & ring->mask], item, relaxed); /* published by bottom */
+    TUTTI_STORE(&deque->bottom, bottom + 1, release); /* pairs with the acquire in tutti__deque_steal */
+    return true;
+}
+
 /* Push `item` at the bottom. Thread: owner. Returns: false when full and out of memory. */
 static inline bool tutti__deque_push(struct tutti__deque *deque, void *item)
 {
+    if (TUTTI_LIKELY(tutti__deque_try_push(deque, item))) {
+        return true;
+    }
     int64_t bottom = TUTTI_LOAD(&deque->bottom, relaxed); /* only this thread writes it */
     struct tutti__ring *ring = TUTTI_LOAD(&deque->ring, relaxed); /* as above */
-    if (bottom - deque->top_seen > (int64_t)ring->mask) {
-        /* acquire: a slot is written again only after the thief that emptied it has read it. */
-        deque->top_seen = TUTTI_LOAD(&deque->top, acquire);
-        if (bottom - deque->top_seen > (int64_t)ring->mask) {
-            if (!tutti__deque_grow(deque)) {
-                return false;
-            }
-            ring = TUTTI_LOAD(&deque->ring, relaxed);
-        }
+    /* acquire: a slot is written again only after the thief that emptied it has read it. */
+    deque->top_seen = TUTTI_LOAD(&deque->top, acquire);
+    if (bottom - deque->top_seen > (int64_t)ring->mask && !tutti__deque_grow(deque)) {
+        return false;
     }
-    TUTTI_STORE(&ring->slots[(uint64_t)bottom & ring->mask], item, relaxed); /* published by bottom */
-    /* release pairs with the acquire of bottom in tutti__deque_steal. */
-    TUTTI_STORE(&deque->bottom, bottom + 1, release);
-    return true;
+    return tutti__deque_try_push(deque, item);
 }
 
 /* Take the newest item. Thread: owner. Returns: NULL when there is none. */

@@ -32,24 +32,33 @@ void tutti__feed_deinit(struct tutti__feed *feed);
 /* Double the ring. Returns: false when out of memory; nothing has changed. */
 bool tutti__feed_grow(struct tutti__feed *feed);
 
-/* Offer `item`. Thread: owner. Returns: false when full and out of memory. */
-static inline bool tutti__feed_push(struct tutti__feed *feed, void *item)
+/* Offer `item` if there is room for sure. Thread: owner. Returns: false: tutti__feed_push may find some. */
+static inline bool tutti__feed_try_push(struct tutti__feed *feed, void *item)
 {
     int64_t bottom = TUTTI_LOAD(&feed->bottom, relaxed);         /* only this thread writes it */
     struct tutti__ring *ring = TUTTI_LOAD(&feed->ring, relaxed); /* as above */
     if (TUTTI_UNLIKELY(bottom - feed->top_seen > (int64_t)ring->mask)) {
-        /* acquire pairs with the release in tutti__feed_take: the slots have been read. */
-        feed->top_seen = TUTTI_LOAD(&feed->top, acquire);
-        if (bottom - feed->top_seen > (int64_t)ring->mask) {
-            if (!tutti__feed_grow(feed)) {
-                return false;
-            }
-            ring = TUTTI_LOAD(&feed->ring, relaxed);
-        }
+        return false;
     }
     TUTTI_STORE(&ring->slots[(uint64_t)bottom & ring->mask], item, relaxed); /* published by bottom */
     TUTTI_STORE(&feed->bottom, bottom + 1, release); /* pairs with the acquire in tutti__feed_take */
     return true;
+}
+
+/* Offer `item`. Thread: owner. Returns: false when full and out of memory. */
+static inline bool tutti__feed_push(struct tutti__feed *feed, void *item)
+{
+    if (TUTTI_LIKELY(tutti__feed_try_push(feed, item))) {
+        return true;
+    }
+    struct tutti__ring *ring = TUTTI_LOAD(&feed->ring, relaxed);
+    int64_t bottom = TUTTI_LOAD(&feed->bottom, relaxed);
+    /* acquire pairs with the release in tutti__feed_take: the slots have been read. */
+    feed->top_seen = TUTTI_LOAD(&feed->top, acquire);
+    if (bottom - feed->top_seen > (int64_t)ring->mask && !tutti__feed_grow(feed)) {
+        return false;
+    }
+    return tutti__feed_try_push(feed, item);
 }
 
 /* Does it look empty? A hint; after a fence right as far as pushes go that came before one (idle.h). */

@@ -45,7 +45,7 @@ static bool start(struct tutti__thread *thread, tutti_task *task)
 }
 
 /* The body wants the task to be settled later, by tutti__promise_settle; that may have come already. */
-static tutti_task *suspended(struct tutti__thread *thread, tutti_task *task, uint32_t children)
+static TUTTI_NOINLINE tutti_task *suspended(struct tutti__thread *thread, tutti_task *task, uint32_t children)
 {
     uint64_t returned = TUTTI__PENDING_RETURNED;
     if (children != 0) {
@@ -115,8 +115,19 @@ TUTTI_INLINE tutti_task *end_simple(struct tutti__thread *thread, tutti_task *ta
     return next;
 }
 
+/* End a parent whose last child has just ended. Returns: as run_one. */
+static TUTTI_NOINLINE tutti_task *end_parent(struct tutti__thread *thread, tutti_task *parent,
+                                             tutti_task *next)
+{
+    struct tutti__wave wave;
+    tutti__wave_begin(&wave, thread->sched, thread);
+    wave.next = next;
+    tutti__wave_ended(&wave, parent);
+    return tutti__wave_end(&wave, true);
+}
+
 /* End a task that is_simple, and its parents as far as it was their last child. Returns: as run_one. */
-static tutti_task *end_family(struct tutti__thread *thread, tutti_task *task)
+TUTTI_INLINE tutti_task *end_family(struct tutti__thread *thread, tutti_task *task)
 {
     tutti_task *next;
     tutti_task *parent = task;
@@ -128,11 +139,7 @@ static tutti_task *end_family(struct tutti__thread *thread, tutti_task *task)
             return next;
         }
     } while (next == NULL && is_simple(thread, parent));
-    struct tutti__wave wave;
-    tutti__wave_begin(&wave, thread->sched, thread);
-    wave.next = next;
-    tutti__wave_ended(&wave, parent);
-    return tutti__wave_end(&wave, true);
+    return end_parent(thread, parent, next);
 }
 
 /* ---- hooks -------------------------------------------------------------------------------- */
@@ -160,8 +167,17 @@ static TUTTI_COLD void tell_end(const struct tutti__sched *sched, tutti_task *ta
 
 /* ---- one task ----------------------------------------------------------------------------- */
 
+/* End a task with all that may follow. Returns: as run_one. */
+static TUTTI_NOINLINE tutti_task *end_fully(struct tutti__thread *thread, tutti_task *task)
+{
+    struct tutti__wave wave;
+    tutti__wave_begin(&wave, thread->sched, thread);
+    tutti__wave_settle(&wave, task);
+    return tutti__wave_end(&wave, true);
+}
+
 /* Returns: the task to run next; NULL: none. */
-static tutti_task *run_one(struct tutti__thread *thread, tutti_task *task)
+TUTTI_INLINE tutti_task *run_one(struct tutti__thread *thread, tutti_task *task)
 {
     if (TUTTI_UNLIKELY(must_not_start(thread->sched, task))) {
         settle_as_cancelled(thread, task);
@@ -199,16 +215,13 @@ static tutti_task *run_one(struct tutti__thread *thread, tutti_task *task)
     } else if (is_simple(thread, task)) {
         return end_family(thread, task);
     }
-    struct tutti__wave wave;
-    tutti__wave_begin(&wave, thread->sched, thread);
-    tutti__wave_settle(&wave, task);
-    return tutti__wave_end(&wave, true);
+    return end_fully(thread, task);
 }
 
 /* ---- what follows ------------------------------------------------------------------------- */
 
 /* Leave a ready task to whoever comes for it. */
-static void offer(struct tutti__thread *thread, tutti_task *task)
+static TUTTI_NOINLINE void offer(struct tutti__thread *thread, tutti_task *task)
 {
     struct tutti__wave wave;
     tutti__wave_begin(&wave, thread->sched, thread);
@@ -216,15 +229,13 @@ static void offer(struct tutti__thread *thread, tutti_task *task)
     tutti__wave_end(&wave, false);
 }
 
-/* `next` has become ready and could be run right away. Returns: what is to be run. */
-static tutti_task *choose_next(struct tutti__thread *thread, tutti_task *next)
+/* `next` has become ready and could be run right away, but something may rank above it. Returns: what is
+ * to be run. */
+static TUTTI_NOINLINE tutti_task *choose_other(struct tutti__thread *thread, tutti_task *next)
 {
     uint32_t flags = tutti__record_flags(next);
-    /* relaxed: a hint. Within a body that waits only its own tasks may run: nothing is looked for. */
-    if (TUTTI_LIKELY(TUTTI_LOAD(&thread->sched->raised, relaxed) == 0 &&
-                     (flags & TUTTI__RECORD_LOW) == 0) ||
-        thread->frame != NULL) {
-        return next;
+    if (thread->frame != NULL) {
+        return next; /* within a body that waits only its own tasks may run: nothing is looked for */
     }
     tutti_task *above = tutti__find_above(thread, tutti__rank(flags));
     if (above == NULL) {
@@ -232,6 +243,16 @@ static tutti_task *choose_next(struct tutti__thread *thread, tutti_task *next)
     }
     offer(thread, next);
     return above;
+}
+
+TUTTI_INLINE tutti_task *choose_next(struct tutti__thread *thread, tutti_task *next)
+{
+    bool is_low = (tutti__record_flags(next) & TUTTI__RECORD_LOW) != 0;
+    /* relaxed: a hint. */
+    if (TUTTI_LIKELY(TUTTI_LOAD(&thread->sched->raised, relaxed) == 0 && !is_low)) {
+        return next;
+    }
+    return choose_other(thread, next);
 }
 
 void tutti__run(struct tutti__thread *thread, tutti_task *task)

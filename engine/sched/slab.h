@@ -195,7 +195,8 @@ static inline void tutti__heap_free(struct tutti__heap *heap, struct tutti__slab
     *tutti__slab_link(object) = slab->free_unit;
     slab->free_unit = tutti__slab_unit(slab, object);
     slab->used--;
-    if (TUTTI_UNLIKELY(slab != heap->current[slab->size_class])) {
+    if (TUTTI_UNLIKELY((!slab->listed || slab->used == 0) &&
+                       slab != heap->current[slab->size_class])) {
         tutti__heap_free_slow(heap, slab);
     }
 }

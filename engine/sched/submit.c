@@ -376,8 +376,10 @@ static int submit_inside(struct tutti__thread *thread, const tutti_task_desc *de
     return TUTTI_OK;
 }
 
-int tutti__sched_submit(struct tutti__sched *sched, const tutti_task_desc *desc,
-                        tutti_task *const *after, size_t after_count, tutti_task **out)
+/* Any submit, from any thread. */
+static TUTTI_NOINLINE int submit_any(struct tutti__sched *sched, const tutti_task_desc *desc,
+                                     tutti_task *const *after, size_t after_count,
+                                     tutti_task **out)
 {
     tutti_task_desc full;
     if (TUTTI_UNLIKELY(desc == NULL)) {
@@ -404,6 +406,86 @@ int tutti__sched_submit(struct tutti__sched *sched, const tutti_task_desc *desc,
     intake_leave(thread);
     return rc;
 }
+
+/* ---- the short way ------------------------------------------------------------------------ */
+
+/* Is it a task like most: a small argument, at most two edges, nothing special? If not, or if something
+ * is wrong with it, the long way finds out. */
+TUTTI_INLINE bool is_plain(const struct tutti__sched *sched, const tutti_task_desc *desc,
+                           tutti_task *const *after, size_t count)
+{
+    if (desc == NULL || desc->struct_size != sizeof *desc || desc->fn == NULL || count > 2 ||
+        ((desc->flags & ~(uint32_t)(TUTTI_DETACH | TUTTI_RUN_ON_SKIP)) | desc->priority) != 0 ||
+        desc->arg_drop != NULL || desc->scope != NULL ||
+        desc->arg_bytes > TUTTI__RECORD_SMALL - TUTTI__RECORD_ARG_OFFSET ||
+        (desc->arg_bytes != 0 && desc->arg == NULL) || (count != 0 && after == NULL)) {
+        return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (after[i] == NULL || tutti__sched_of(after[i]) != sched) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* As make_record, for such a task. */
+TUTTI_INLINE tutti_task *make_plain(struct tutti__thread *thread, const tutti_task_desc *desc,
+                                    uint32_t edges, uint32_t refs)
+{
+    tutti_task *task = tutti__heap_alloc(&thread->heap, 0);
+    if (TUTTI_UNLIKELY(task == NULL)) {
+        return NULL;
+    }
+    uint32_t flags = desc->flags;
+    if (desc->arg_bytes == 0) {
+        task->arg = desc->arg;
+    } else {
+        flags |= TUTTI__RECORD_INLINE;
+        copy_arg(tutti__record_at(task, tutti__record_arg_offset(0)), desc->arg, desc->arg_bytes);
+    }
+    if (thread->frame != NULL && (flags & TUTTI_DETACH) == 0) {
+        flags |= adopt(thread->frame, task);
+    }
+    init_header(task, desc->fn, refs, flags);
+    TUTTI_STORE(&task->pending, edges, relaxed);
+    task->edge_count = edges;
+    count_submitted(thread);
+    return task;
+}
+
+static TUTTI_NOINLINE int attach_plain(struct tutti__thread *thread, tutti_task *task,
+                                       tutti_task *const *after, uint32_t count)
+{
+    struct attach a = { .task = task, .after = after, .count = count };
+    attach(thread, &a);
+    return TUTTI_OK;
+}
+
+int tutti__sched_submit(struct tutti__sched *sched, const tutti_task_desc *desc,
+                        tutti_task *const *after, size_t after_count, tutti_task **out)
+{
+    struct tutti__thread *thread = tutti__thread_here(sched);
+    if (TUTTI_UNLIKELY(!is_plain(sched, desc, after, after_count) ||
+                       !tutti__thread_is_pool(thread) || sched->has_task_hooks ||
+                       TUTTI_LOAD(&sched->closed, seq_cst) != 0)) { /* as intake_enter */
+        return submit_any(sched, desc, after, after_count, out);
+    }
+    tutti_task *task = make_plain(thread, desc, (uint32_t)after_count, out != NULL ? 2 : 1);
+    if (TUTTI_UNLIKELY(task == NULL)) {
+        return TUTTI_ENOMEM;
+    }
+    if (out != NULL) {
+        *out = task; /* now: later the task may be gone */
+    }
+    if (after_count != 0) {
+        return attach_plain(thread, task, after, (uint32_t)after_count);
+    }
+    tutti__push_ready(thread, task);
+    return TUTTI_OK;
+}
+
+/* ---- tasks that others settle ------------------------------------------------------------- */
 
 /* Make a task that no queue will ever hold, in the state that `pending` says. */
 static int new_pending(struct tutti__sched *sched, tutti_task_fn fn, uint64_t pending,

@@ -39,14 +39,11 @@ static void scribble(const struct tutti__slab *slab, tutti_task *task)
 }
 #endif
 
-static void record_free(struct tutti__thread *thread, tutti_task *task)
+/* Of a record that is not in a slab of `thread`. */
+static TUTTI_NOINLINE void free_remote(struct tutti__thread *thread, tutti_task *task)
 {
     struct tutti__slab *slab = tutti__slab_of(task);
-    scribble(slab, task);
-    tutti__record_set_flags(task, 0); /* not LIVE: a walk passes over it */
-    if (thread != NULL && TUTTI_LOAD(&slab->heap, relaxed) == &thread->heap) {
-        tutti__heap_free(&thread->heap, slab, task);
-    } else if (TUTTI_UNLIKELY(slab->size_class == TUTTI__SLAB_LARGE)) {
+    if (TUTTI_UNLIKELY(slab->size_class == TUTTI__SLAB_LARGE)) {
         tutti__store_free_large(&slab->sched->store, task);
     } else if (thread != NULL) {
         tutti__batch_free(&thread->batch, slab, task);
@@ -56,7 +53,20 @@ static void record_free(struct tutti__thread *thread, tutti_task *task)
     }
 }
 
-static TUTTI_COLD void record_release(struct tutti__thread *thread, tutti_task *task, uint32_t flags)
+TUTTI_INLINE void record_free(struct tutti__thread *thread, tutti_task *task)
+{
+    struct tutti__slab *slab = tutti__slab_of(task);
+    scribble(slab, task);
+    tutti__record_set_flags(task, 0); /* not LIVE: a walk passes over it */
+    if (TUTTI_LIKELY(thread != NULL && TUTTI_LOAD(&slab->heap, relaxed) == &thread->heap)) {
+        tutti__heap_free(&thread->heap, slab, task);
+    } else {
+        free_remote(thread, task);
+    }
+}
+
+static TUTTI_NOINLINE void free_with_result(struct tutti__thread *thread, tutti_task *task,
+                                            uint32_t flags)
 {
     if ((flags & TUTTI__RECORD_RESULT) != 0) {
         tutti__value_free(&task->u.result);
@@ -68,6 +78,7 @@ static TUTTI_COLD void record_release(struct tutti__thread *thread, tutti_task *
             tutti__task_drop(thread, cause);
         }
     }
+    record_free(thread, task);
 }
 
 void tutti__task_free(struct tutti__thread *thread, tutti_task *task)
@@ -76,7 +87,8 @@ void tutti__task_free(struct tutti__thread *thread, tutti_task *task)
     TUTTI_ASSERT((flags & TUTTI__RECORD_LIVE) != 0);
     TUTTI_ASSERT((flags & TUTTI__RECORD_DROP) == 0);
     if (TUTTI_UNLIKELY((flags & TUTTI__RECORD_RESULT) != 0 || task->status == TUTTI_ESKIPPED)) {
-        record_release(thread, task, flags);
+        free_with_result(thread, task, flags);
+        return;
     }
     record_free(thread, task);
 }
