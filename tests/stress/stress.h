@@ -3,7 +3,8 @@
  * stress.h - what the stress programs share: a time box, a start line for threads, checks that count.
  *
  * Each program prints its seed and takes TUTTI_SEED; TUTTI_STRESS_MS is the time for each part
- * (default 400 ms), TUTTI_WORKERS the number of workers. Threads interleave as they like, so a seed repeats the choices, not the schedule.
+ * (default 400 ms), TUTTI_WORKERS the number of workers. Threads interleave as they like, so a seed
+ * repeats the choices, not the schedule.
  *
  * Layer: tests only. Locks: none.
  */

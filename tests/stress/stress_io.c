@@ -184,7 +184,8 @@ static void *work_and_tell(void *arg)
 static void test_threads(uint32_t loop, uint64_t span_ns)
 {
     pthread_t threads[THREADS];
-    tutti_config config = { .struct_size = sizeof config, .workers = stress_workers(2), .loop = loop };
+    tutti_config config = { .struct_size = sizeof config, .workers = stress_workers(2),
+                            .loop = loop };
     uint64_t live = tutti__alloc_live();
     REQUIRE(tutti_engine_new(&engine, &config) == TUTTI_OK, "an engine");
     made = done = cancelled = posted = post_ran = 0;
@@ -226,7 +227,8 @@ static void test_free_in_the_middle(uint64_t span_ns)
     deadline_ns = tutti__clock_now_ns() + span_ns;
     while (is_time_left()) {
         tutti_task *task = NULL;
-        tutti_config config = { .struct_size = sizeof config, .workers = stress_workers(2), .loop = rounds % 2 };
+        tutti_config config = { .struct_size = sizeof config, .workers = stress_workers(2),
+                                .loop = rounds % 2 };
         if (tutti_engine_new(&engine, &config) != TUTTI_OK) {
             FAIL("round %lu: no engine", rounds);
             return;

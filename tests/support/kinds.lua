@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
--- What `./tutti test`, `./tutti test tsan` and `./tutti test long` run: which groups of which build, under which
--- conditions. Machines differ most in what two cores hide: fewer CPUs, more threads, another compiler.
+-- What `./tutti test`, `./tutti test tsan` and `./tutti test long` run: which groups of which build, and
+-- under which conditions. Two cores hide much: so fewer CPUs, more threads, another compiler as well.
 -- Invariant: every unit and every stress program is in each kind at least once.
 
 local shell = require("tests.support.shell")

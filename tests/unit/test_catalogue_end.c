@@ -277,7 +277,8 @@ static void *outlives(void *arg)
 static void threads_outlive_the_engine(void)
 {
     for (int round = 0; round < 20; round++) {
-        struct outlive o = { .e = engine_make(1, round % 2 == 0 ? TUTTI_LOOP_OWN_THREAD : TUTTI_LOOP_CALLER) };
+        uint32_t loop = round % 2 == 0 ? TUTTI_LOOP_OWN_THREAD : TUTTI_LOOP_CALLER;
+        struct outlive o = { .e = engine_make(1, loop) };
         pthread_t threads[3];
         sem_init(&o.used, 0, 0);
         sem_init(&o.freed, 0, 0);

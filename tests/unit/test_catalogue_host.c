@@ -243,7 +243,8 @@ static void kth_thread_fails(uint32_t loop)
         atomic_store(&threads_left, 1 << 30);
         EQ_UINT(tutti__alloc_live(), live, "nothing is left");
     }
-    OK(refused >= 1 && (smaller >= 1 || loop == TUTTI_LOOP_OWN_THREAD), "%d times refused, %d times with fewer workers", refused, smaller);
+    OK(refused >= 1 && (smaller >= 1 || loop == TUTTI_LOOP_OWN_THREAD),
+       "%d times refused, %d times with fewer workers", refused, smaller);
 }
 
 /* No thread for a blocking task at the moment. It must not be lost. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* test_fail_alloc_loop.c - out of memory, in each allocation of each scenario: the loop, processes, ranges. */
+/* test_fail_alloc_loop.c - out of memory, in each allocation of each scenario: loop, processes, ranges. */
 #include "unit/test_fail_alloc.h"
 
 /* ---- sleeps and posts ------------------------------------------------------------------------- */
