@@ -106,7 +106,7 @@ static bool is_pair(enum pair pair, const struct bench_case *ours, const struct 
 }
 
 static void print_ratio(const struct goal *goal, const struct bench_outcome *ours,
-                        const struct bench_outcome *other)
+                        const struct bench_outcome *other, double others)
 {
     const struct bench_case *c = ours->which;
     double ratios[BENCH_ROUNDS];
@@ -128,10 +128,11 @@ static void print_ratio(const struct goal *goal, const struct bench_outcome *our
     if (goal->at_most > 0) {
         printf(",\"at_most\":%.2f,\"met\":%s", goal->at_most, ratio <= goal->at_most ? "true" : "false");
     }
-    printf("}\n");
+    printf(",\"others\":%.2f}\n", others);
 }
 
-static void print_ratios(const struct goal *goal, const struct bench_outcome *outcomes, unsigned count)
+static void print_ratios(const struct goal *goal, const struct bench_outcome *outcomes, unsigned count,
+                         double others)
 {
     for (unsigned k = 0; k < count; k++) {
         const struct bench_case *ours = outcomes[k].which;
@@ -141,19 +142,19 @@ static void print_ratios(const struct goal *goal, const struct bench_outcome *ou
         for (unsigned i = 0; i < count; i++) {
             const struct bench_case *other = outcomes[i].which;
             if (is_pair(goal->pair, ours, other)) {
-                print_ratio(goal, &outcomes[k], &outcomes[i]);
+                print_ratio(goal, &outcomes[k], &outcomes[i], others);
             }
         }
     }
 }
 
-void bench_report(const struct bench_outcome *outcomes, unsigned count)
+void bench_report(const struct bench_outcome *outcomes, unsigned count, double others)
 {
     for (unsigned k = 0; k < count; k++) {
         print_case(&outcomes[k]);
     }
     for (unsigned i = 0; i < sizeof goals / sizeof goals[0]; i++) {
-        print_ratios(&goals[i], outcomes, count);
+        print_ratios(&goals[i], outcomes, count, others);
     }
     fflush(stdout);
 }

@@ -16,6 +16,17 @@ struct bench_outcome {
     double ns[BENCH_ROUNDS];
 };
 
-void bench_report(const struct bench_outcome *outcomes, unsigned count);
+/* CPU seconds of the whole machine, and of this process. */
+struct bench_machine {
+    double total_s;
+    double busy_s;
+    double own_s;
+};
+
+struct bench_machine bench_machine_now(void);
+/* The share of all CPU time that other programs have used since then: 0 to 1. */
+double bench_others_since(const struct bench_machine *begin);
+
+void bench_report(const struct bench_outcome *outcomes, unsigned count, double others);
 
 #endif
