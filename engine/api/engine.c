@@ -65,7 +65,9 @@ static int read_config(tutti_config *out, const tutti_config *cfg)
     memcpy(out, cfg, cfg->struct_size);
     if (out->loop > TUTTI_LOOP_CALLER || pool_size(out->workers) > TUTTI_WORKERS_MAX ||
         out->preempt > TUTTI_PREEMPT_SIGNAL || out->reserved != 0 ||
-        (out->stack_bytes != 0 && out->stack_bytes < STACK_BYTES_MIN)) {
+        (out->stack_bytes != 0 && out->stack_bytes < STACK_BYTES_MIN) ||
+        (out->allocator != NULL &&
+         (out->allocator->alloc == NULL || out->allocator->free == NULL))) {
         return TUTTI_EINVAL;
     }
     return out->preempt != TUTTI_PREEMPT_NONE ? TUTTI_ENOTSUP : TUTTI_OK;
@@ -77,6 +79,7 @@ static int start_sched(tutti_engine *e, const tutti_config *cfg, const struct tu
         .workers = pool_size(cfg->workers),
         .seed = cfg->seed,
         .env = env,
+        .memory = e->memory,
         .user = e,
         .worker_stop = on_worker_stop,
         .stack_bytes = e->stack_bytes,
@@ -98,10 +101,14 @@ static void init_plain_fields(tutti_engine *e, const tutti_config *cfg)
     e->fork_count = tutti__fork_count();
     e->stack_bytes = cfg->stack_bytes;
     e->grace_ns = cfg->grace_ns != 0 ? cfg->grace_ns : GRACE_NS_DEFAULT;
+    if (cfg->allocator != NULL) {
+        e->allocator = *cfg->allocator;
+        e->memory = &e->allocator;
+    }
     if (cfg->hooks != NULL) {
         e->hooks = *cfg->hooks;
     }
-    tutti__natives_init(&e->natives);
+    tutti__natives_init(&e->natives, e->memory);
     tutti__mutex_init(&e->thread_mu);
     tutti__cond_init(&e->thread_cond);
 }
@@ -114,13 +121,14 @@ static void free_plain_fields(tutti_engine *e)
     tutti__cond_deinit(&e->thread_cond);
     tutti__mutex_deinit(&e->thread_mu);
     tutti__natives_deinit(&e->natives);
-    tutti__free(e);
+    tutti_allocator allocator = e->allocator; /* the engine's own memory came from there too */
+    tutti__memory_free(e->memory != NULL ? &allocator : NULL, e, sizeof *e);
 }
 
 /* Make the parts of `e`, all or none. */
 static int make_parts(tutti_engine *e, const tutti_config *cfg, const struct tutti__env *env)
 {
-    int rc = tutti__loop_new(&e->loop, env);
+    int rc = tutti__loop_new(&e->loop, env, e->memory);
     if (rc != TUTTI_OK) {
         return rc;
     }
@@ -154,7 +162,7 @@ int tutti__engine_new(tutti_engine **out, const tutti_config *cfg, const struct 
     if (!tutti__fork_watch()) {
         return TUTTI_ENOMEM;
     }
-    tutti_engine *e = tutti__alloc_zero(1, sizeof *e);
+    tutti_engine *e = tutti__memory_zero(full.allocator, TUTTI__ALIGN_ANY, sizeof *e);
     if (e == NULL) {
         return TUTTI_ENOMEM;
     }

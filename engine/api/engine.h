@@ -40,6 +40,7 @@ struct tutti__natives {
     struct tutti__native *items; /* [mu] */
     size_t count;                /* [mu] */
     size_t capacity;             /* [mu] */
+    const tutti_allocator *memory; /* [const] */
 };
 
 /* A wait of the loop thread: wakes the loop when its task settles. One for each task that is being
@@ -64,6 +65,8 @@ struct tutti_engine {
     uint32_t fork_count;                            /* [const] see base/fork.h */
     size_t stack_bytes;                             /* [const] of each thread */
     uint64_t grace_ns;                              /* [const] of tutti_engine_free */
+    tutti_allocator allocator;                      /* [const] the host's */
+    const tutti_allocator *memory;                  /* [const] that one; NULL: the C library's */
     tutti_hooks hooks;                              /* [const] the host's; all NULL: none */
     pthread_t loop_thread;                          /* [const] with an own loop */
     TUTTI_ATOMIC(uint32_t) has_run;                 /* [any] the loop has been run: see wait.c */
@@ -129,7 +132,7 @@ void tutti__loop_thread_stop(tutti_engine *e);
 
 /* ---- natives: native.c ---------------------------------------------------------------------- */
 
-void tutti__natives_init(struct tutti__natives *natives);
+void tutti__natives_init(struct tutti__natives *natives, const tutti_allocator *memory);
 void tutti__natives_deinit(struct tutti__natives *natives);
 int tutti__natives_add(struct tutti__natives *natives, const char *name, tutti_native_fn fn,
                        void *user);

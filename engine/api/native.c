@@ -10,18 +10,29 @@
 #include "api/engine.h"
 #include "base/alloc.h"
 
-void tutti__natives_init(struct tutti__natives *natives)
+void tutti__natives_init(struct tutti__natives *natives, const tutti_allocator *memory)
 {
-    *natives = (struct tutti__natives){ .items = NULL };
+    *natives = (struct tutti__natives){ .memory = memory };
     tutti__mutex_init(&natives->mu);
+}
+
+static void free_name(struct tutti__natives *natives, char *name)
+{
+    tutti__memory_free(natives->memory, name, strlen(name) + 1);
+}
+
+static void free_items(struct tutti__natives *natives)
+{
+    tutti__memory_free(natives->memory, natives->items,
+                       natives->capacity * sizeof *natives->items);
 }
 
 void tutti__natives_deinit(struct tutti__natives *natives)
 {
     for (size_t i = 0; i < natives->count; i++) {
-        tutti__free(natives->items[i].name);
+        free_name(natives, natives->items[i].name);
     }
-    tutti__free(natives->items);
+    free_items(natives);
     tutti__mutex_deinit(&natives->mu);
 }
 
@@ -54,10 +65,14 @@ static bool make_room_locked(struct tutti__natives *natives)
     }
     size_t capacity = natives->capacity == 0 ? 8 : natives->capacity * 2;
     struct tutti__native *items =
-        tutti__realloc(natives->items, capacity * sizeof *items);
+        tutti__memory_alloc(natives->memory, TUTTI__ALIGN_ANY, capacity * sizeof *items);
     if (items == NULL) {
         return false;
     }
+    if (natives->count > 0) {
+        memcpy(items, natives->items, natives->count * sizeof *items);
+    }
+    free_items(natives);
     natives->items = items;
     natives->capacity = capacity;
     return true;
@@ -67,7 +82,7 @@ int tutti__natives_add(struct tutti__natives *natives, const char *name, tutti_n
                        void *user)
 {
     size_t bytes = strlen(name) + 1;
-    char *copy = tutti__alloc(bytes);
+    char *copy = tutti__memory_alloc(natives->memory, 1, bytes);
     if (copy == NULL) {
         return TUTTI_ENOMEM;
     }
@@ -87,7 +102,7 @@ int tutti__natives_add(struct tutti__natives *natives, const char *name, tutti_n
     }
     tutti__mutex_unlock(&natives->mu);
     if (rc != TUTTI_OK) {
-        tutti__free(copy);
+        free_name(natives, copy);
     }
     return rc;
 }

@@ -162,7 +162,8 @@ TUTTI_API int tutti_parallel_reduce(tutti_engine *e, const tutti_reduce_desc *de
     r.grain = desc->range.grain != 0 ? desc->range.grain : (size_t)divide_up(length, reduce_chunks);
     r.blocks = cut_blocks(desc, r.grain);
     r.stride = (desc->value_bytes + TUTTI_CACHE_LINE - 1) / TUTTI_CACHE_LINE * TUTTI_CACHE_LINE;
-    r.values = tutti__alloc_aligned(TUTTI_CACHE_LINE, (size_t)r.blocks.count * r.stride);
+    size_t bytes = (size_t)r.blocks.count * r.stride;
+    r.values = tutti__memory_alloc(e->memory, TUTTI_CACHE_LINE, bytes);
     if (r.values == NULL) {
         return TUTTI_ENOMEM;
     }
@@ -170,6 +171,6 @@ TUTTI_API int tutti_parallel_reduce(tutti_engine *e, const tutti_reduce_desc *de
     if (rc == TUTTI_OK) {
         memcpy(out, r.values, desc->value_bytes);
     }
-    tutti__free(r.values);
+    tutti__memory_free(e->memory, r.values, bytes);
     return rc;
 }

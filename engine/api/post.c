@@ -12,12 +12,14 @@ struct host_post {
     struct tutti__post post; /* first */
     void (*fn)(void *user);
     void *user;
+    const tutti_allocator *memory;
 };
 
 static void on_host_post(struct tutti__post *post)
 {
     struct host_post call = *(struct host_post *)(void *)post;
-    tutti__free(post); /* before the call, which may stop a program that counts its leaks */
+    /* Before the call, which may stop a program that counts its leaks. */
+    tutti__memory_free(call.memory, post, sizeof call);
     call.fn(call.user);
 }
 
@@ -34,11 +36,13 @@ TUTTI_API int tutti_post(tutti_engine *e, void (*fn)(void *user), void *user)
     if (TUTTI_LOAD(&e->is_stopping, relaxed) != 0) {
         return TUTTI_ESTOPPED;
     }
-    struct host_post *call = tutti__alloc(sizeof *call);
+    struct host_post *call = tutti__memory_alloc(e->memory, TUTTI__ALIGN_ANY, sizeof *call);
     if (call == NULL) {
         return TUTTI_ENOMEM;
     }
-    *call = (struct host_post){ .post.fn = on_host_post, .fn = fn, .user = user };
+    *call = (struct host_post){
+        .post.fn = on_host_post, .fn = fn, .user = user, .memory = e->memory
+    };
     tutti__home_post(tutti__loop_home(e->loop), &call->post);
     return TUTTI_OK;
 }

@@ -25,6 +25,8 @@
 
 struct job {
     struct tutti__spread work;    /* [const] */
+    const tutti_allocator *memory; /* [const] of the job */
+    size_t bytes;                 /* [const] */
     uint32_t helper_count;        /* [caller] */
     TUTTI_ATOMIC(uint32_t) refs;  /* [any] of the caller and of each helper task */
     TUTTI_ATOMIC(int32_t) status; /* [any] the first that ended it; TUTTI_OK: none */
@@ -83,7 +85,7 @@ static void job_unref(void *pointer)
     struct job *job = pointer;
     /* acq_rel: what the others did with it is over before it is freed. */
     if (TUTTI_FETCH_SUB(&job->refs, 1, acq_rel) == 1) {
-        tutti__free(job);
+        tutti__memory_free(job->memory, job, job->bytes);
     }
 }
 
@@ -183,17 +185,24 @@ static int spread_alone(tutti_engine *e, const struct tutti__spread *work)
     return TUTTI_LOAD(&job.status, relaxed); /* this thread's own */
 }
 
+static size_t job_bytes(uint32_t helpers)
+{
+    return sizeof(struct job) + helpers * sizeof(tutti_task *);
+}
+
 int tutti__spread(tutti_engine *e, const struct tutti__spread *work)
 {
     uint32_t wanted = work->count > 1 ? helpers_wanted(e, work) : 0;
     struct job *job = NULL;
     if (wanted > 0) {
-        job = tutti__alloc_aligned(TUTTI_CACHE_LINE, sizeof *job + wanted * sizeof(tutti_task *));
+        job = tutti__memory_zero(e->memory, TUTTI_CACHE_LINE, job_bytes(wanted));
     }
     if (job == NULL) {
         return spread_alone(e, work);
     }
     job->work = *work;
+    job->memory = e->memory;
+    job->bytes = job_bytes(wanted);
     TUTTI_STORE(&job->refs, 1, relaxed); /* not shared yet */
     submit_helpers(e, job, wanted);
     take_part(job, running_task(e));

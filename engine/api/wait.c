@@ -27,7 +27,7 @@ static void on_cell_post(struct tutti__post *post)
     }
     *at = cell->next;
     tutti__task_unref(cell->task);
-    tutti__free(cell);
+    tutti__memory_free(cell->engine->memory, cell, sizeof *cell);
 }
 
 /* Thread: whichever settled the task. That the post arrives is all the waiting loop needs. */
@@ -46,7 +46,7 @@ static int arm_cell(tutti_engine *e, tutti_task *t)
             return TUTTI_OK;
         }
     }
-    struct tutti__wait_cell *cell = tutti__alloc_zero(1, sizeof *cell);
+    struct tutti__wait_cell *cell = tutti__memory_zero(e->memory, TUTTI__ALIGN_ANY, sizeof *cell);
     if (cell == NULL) {
         return TUTTI_ENOMEM;
     }
@@ -55,7 +55,7 @@ static int arm_cell(tutti_engine *e, tutti_task *t)
     cell->engine = e;
     cell->task = t;
     if (!tutti__task_notify(t, &cell->notice)) {
-        tutti__free(cell); /* settled in this moment */
+        tutti__memory_free(e->memory, cell, sizeof *cell); /* settled in this moment */
         return TUTTI_OK;
     }
     tutti__task_ref(t); /* the caller's own keeps `t` until here; the post runs on this thread */

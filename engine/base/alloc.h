@@ -12,6 +12,9 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
+
+#include "tutti.h"
 
 /* Allocate `bytes`, not zeroed. Memory: returns owned (tutti__free), NULL when out of memory. */
 void *tutti__alloc(size_t bytes);
@@ -27,6 +30,40 @@ void *tutti__realloc(void *ptr, size_t bytes);
 
 /* Free what any of the above returned; NULL is allowed. */
 void tutti__free(void *ptr);
+
+/* What is aligned for any type. */
+#define TUTTI__ALIGN_ANY ((size_t)16)
+
+/* Memory of one engine: of its host's allocator, or with `memory` NULL as above. Its size must be known
+ * when it is freed. Not zeroed. Args: align - a power of two up to 64 KiB. */
+static inline void *tutti__memory_alloc(const tutti_allocator *memory, size_t align, size_t bytes)
+{
+    if (memory != NULL) {
+        return memory->alloc(memory->user, align, bytes);
+    }
+    return align <= TUTTI__ALIGN_ANY ? tutti__alloc(bytes) : tutti__alloc_aligned(align, bytes);
+}
+
+/* The same, zeroed. */
+static inline void *tutti__memory_zero(const tutti_allocator *memory, size_t align, size_t bytes)
+{
+    if (memory == NULL) {
+        return align <= TUTTI__ALIGN_ANY ? tutti__alloc_zero(1, bytes)
+                                         : tutti__alloc_aligned(align, bytes);
+    }
+    void *ptr = memory->alloc(memory->user, align, bytes);
+    return ptr != NULL ? memset(ptr, 0, bytes) : NULL;
+}
+
+/* NULL is allowed. */
+static inline void tutti__memory_free(const tutti_allocator *memory, void *ptr, size_t bytes)
+{
+    if (memory == NULL) {
+        tutti__free(ptr);
+    } else if (ptr != NULL) {
+        memory->free(memory->user, ptr, bytes);
+    }
+}
 
 /**
  * Map zeroed pages at a multiple of `align`, straight from the system.

@@ -36,9 +36,15 @@ static void send_over(struct tutti__fd_wait *w)
     }
 }
 
+struct watch {
+    uv_poll_t poll; /* first */
+    const tutti_allocator *memory; /* [const] the wait may be gone when libuv lets go */
+};
+
 static void free_poll(uv_handle_t *handle)
 {
-    tutti__free(handle);
+    struct watch *watch = (struct watch *)handle;
+    tutti__memory_free(watch->memory, watch, sizeof *watch);
 }
 
 /* The descriptor may be closed from here on: libuv has taken it out of its epoll set. */
@@ -68,14 +74,17 @@ static void on_ready(uv_poll_t *poll, int status, int events)
 static void on_arm(struct tutti__post *post)
 {
     struct tutti__fd_wait *w = WAIT_OF(post, arm);
-    uv_poll_t *poll = tutti__alloc_zero(1, sizeof *poll);
-    if (poll == NULL) {
+    const tutti_allocator *memory = tutti__loop_memory(w->loop);
+    struct watch *watch = tutti__memory_zero(memory, TUTTI__ALIGN_ANY, sizeof *watch);
+    if (watch == NULL) {
         end(w, ENOMEM);
         return;
     }
+    watch->memory = memory;
+    uv_poll_t *poll = &watch->poll;
     int rc = uv_poll_init(tutti__loop_uv(w->loop), poll, w->fd);
     if (rc != 0) {
-        tutti__free(poll);
+        tutti__memory_free(memory, watch, sizeof *watch);
         end(w, rc == UV_EPERM ? 0 : -rc); /* EPERM: of a kind that epoll takes for always ready */
         return;
     }

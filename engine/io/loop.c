@@ -62,9 +62,10 @@ static void on_door(uv_async_t *door)
     (void)door;
 }
 
-int tutti__loop_new(struct tutti__loop **out, const struct tutti__env *env)
+int tutti__loop_new(struct tutti__loop **out, const struct tutti__env *env,
+                    const tutti_allocator *memory)
 {
-    struct tutti__loop *loop = tutti__alloc_zero(1, sizeof *loop);
+    struct tutti__loop *loop = tutti__memory_zero(memory, TUTTI__ALIGN_ANY, sizeof *loop);
     if (loop == NULL) {
         return TUTTI_ENOMEM;
     }
@@ -77,7 +78,9 @@ int tutti__loop_new(struct tutti__loop **out, const struct tutti__env *env)
         goto out_close;
     }
     loop->env = env;
+    loop->timers.memory = memory;
     loop->deadline_ns = TUTTI_FOREVER;
+    loop->home.until_ns = TUTTI_FOREVER;
     loop->home.wake = wake;
     *out = loop;
     return TUTTI_OK;
@@ -87,7 +90,7 @@ out_close:
      * nothing. */
     uv_loop_close(&loop->uv);
 out_free:
-    tutti__free(loop);
+    tutti__memory_free(memory, loop, sizeof *loop);
     return rc == UV_ENOMEM ? TUTTI_ENOMEM : TUTTI_EAGAIN;
 }
 
@@ -120,7 +123,7 @@ void tutti__loop_close(struct tutti__loop *loop)
 void tutti__loop_free(struct tutti__loop *loop)
 {
     tutti__loop_close(loop);
-    tutti__free(loop);
+    tutti__memory_free(tutti__loop_memory(loop), loop, sizeof *loop);
 }
 
 struct tutti__home *tutti__loop_home(struct tutti__loop *loop)
@@ -136,6 +139,11 @@ void *tutti__loop_uv(struct tutti__loop *loop)
 const struct tutti__env *tutti__loop_env(const struct tutti__loop *loop)
 {
     return loop->env;
+}
+
+const tutti_allocator *tutti__loop_memory(const struct tutti__loop *loop)
+{
+    return loop->timers.memory;
 }
 
 uint64_t tutti__loop_now_ns(const struct tutti__loop *loop)
@@ -215,7 +223,6 @@ static void run_timers(struct tutti__loop *loop)
 static void run_pump(struct tutti__loop *loop)
 {
     struct tutti__home *home = &loop->home;
-    home->pump_until_ns = loop->deadline_ns == TUTTI_FOREVER ? 0 : loop->deadline_ns;
     loop->has_more = home->pump != NULL && home->pump(home->pump_user);
 }
 
@@ -310,11 +317,13 @@ int tutti__loop_poll(struct tutti__loop *loop, uint64_t budget_ns, bool *more)
     if (budget_ns != 0) {
         loop->deadline_ns = tutti__clock_after(tutti__loop_now_ns(loop), budget_ns);
     }
+    loop->home.until_ns = loop->deadline_ns;
     do {
         run_parts(loop);
         *more = has_own_work(loop) || sleep_limit_ns(loop) == 0 || is_backend_ready(loop);
     } while (*more && budget_ns != 0 && !is_late(loop));
     loop->deadline_ns = TUTTI_FOREVER;
+    loop->home.until_ns = TUTTI_FOREVER;
     loop->is_running = false;
     return TUTTI_OK;
 }

@@ -29,10 +29,12 @@ struct tutti__loop;
 
 /**
  * Make a loop; nothing runs yet.
- * Memory:  returns owned (tutti__loop_free); borrows `env` until then.
+ * Args:    memory - where the loop's own comes from; NULL: the C library.
+ * Memory:  returns owned (tutti__loop_free); borrows `env` and `memory` until then.
  * Returns: TUTTI_OK · TUTTI_ENOMEM · TUTTI_EAGAIN (out of descriptors).
  */
-int tutti__loop_new(struct tutti__loop **out, const struct tutti__env *env);
+int tutti__loop_new(struct tutti__loop **out, const struct tutti__env *env,
+                    const tutti_allocator *memory);
 
 /**
  * Run what is left in the inbox and close every handle. Timers still armed are forgotten.
@@ -53,6 +55,7 @@ void *tutti__loop_uv(struct tutti__loop *loop);
 
 /* The engine's clock, and what it is asked with. Thread: any. */
 const struct tutti__env *tutti__loop_env(const struct tutti__loop *loop);
+const tutti_allocator *tutti__loop_memory(const struct tutti__loop *loop);
 uint64_t tutti__loop_now_ns(const struct tutti__loop *loop);
 
 /**

@@ -411,7 +411,7 @@ int tutti__process_start(struct tutti__processes *all, const struct tutti__proce
                          tutti_task **out)
 {
     struct tutti__process *p = NULL;
-    int rc = tutti__process_record_new(&p, spec);
+    int rc = tutti__process_record_new(&p, spec, tutti__loop_memory(all->loop));
     if (rc != TUTTI_OK) {
         return rc;
     }
@@ -442,16 +442,17 @@ int tutti__process_start(struct tutti__processes *all, const struct tutti__proce
 int tutti__processes_new(struct tutti__processes **out, struct tutti__sched *sched,
                          struct tutti__loop *loop)
 {
-    struct tutti__processes *all = tutti__alloc_zero(1, sizeof *all);
+    const tutti_allocator *memory = tutti__loop_memory(loop);
+    struct tutti__processes *all = tutti__memory_zero(memory, TUTTI__ALIGN_ANY, sizeof *all);
     if (all == NULL) {
         return TUTTI_ENOMEM;
     }
     all->sched = sched;
     all->loop = loop;
     all->scan_post.fn = tutti__process_on_scan;
-    all->buffer = tutti__alloc(TUTTI__PROCESS_BUFFER_BYTES);
+    all->buffer = tutti__memory_alloc(memory, TUTTI__ALIGN_ANY, TUTTI__PROCESS_BUFFER_BYTES);
     if (all->buffer == NULL) {
-        tutti__free(all);
+        tutti__memory_free(memory, all, sizeof *all);
         return TUTTI_ENOMEM;
     }
     *out = all;
@@ -461,8 +462,9 @@ int tutti__processes_new(struct tutti__processes **out, struct tutti__sched *sch
 void tutti__processes_free(struct tutti__processes *all)
 {
     TUTTI_ASSERT(all->record_count == 0);
-    tutti__free(all->buffer);
-    tutti__free(all);
+    const tutti_allocator *memory = tutti__loop_memory(all->loop);
+    tutti__memory_free(memory, all->buffer, TUTTI__PROCESS_BUFFER_BYTES);
+    tutti__memory_free(memory, all, sizeof *all);
 }
 
 void tutti__processes_stop(struct tutti__processes *all, void (*gone)(void *user), void *user)

@@ -56,6 +56,8 @@ struct tutti__watcher {
 
 struct tutti__process {
     struct tutti__process_spec spec; /* [const] a copy: all it points to lies behind the record */
+    const tutti_allocator *memory;   /* [const] of the record */
+    size_t bytes;                    /* [const] of the record and what lies behind it */
     struct tutti__processes *all;    /* [const] */
     tutti_task *task;                /* [const] a reference */
     struct tutti__process *previous; /* of all->first */
@@ -125,7 +127,8 @@ static inline bool tutti__process_has_group(const struct tutti__process *p)
 
 /* Make a record with a copy of `spec` and an empty result. Returns: TUTTI_OK · TUTTI_EINVAL ·
  * ENOMEM. */
-int tutti__process_record_new(struct tutti__process **out, const struct tutti__process_spec *spec);
+int tutti__process_record_new(struct tutti__process **out, const struct tutti__process_spec *spec,
+                              const tutti_allocator *memory);
 void tutti__process_record_free(struct tutti__process *p);
 
 /* The result, which owns what it points to. */

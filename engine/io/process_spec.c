@@ -93,7 +93,8 @@ static bool is_valid(const struct tutti__process_spec *spec)
     return true;
 }
 
-int tutti__process_record_new(struct tutti__process **out, const struct tutti__process_spec *spec)
+int tutti__process_record_new(struct tutti__process **out, const struct tutti__process_spec *spec,
+                              const tutti_allocator *memory)
 {
     if (!is_valid(spec)) {
         return TUTTI_EINVAL;
@@ -101,14 +102,17 @@ int tutti__process_record_new(struct tutti__process **out, const struct tutti__p
     struct tutti__process_spec ignored;
     struct packer size = { NULL, 0 };
     pack_spec(&size, &ignored, spec);
-    struct tutti__process *p = tutti__alloc(sizeof *p + size.bytes);
+    size_t bytes = sizeof(struct tutti__process) + size.bytes;
+    struct tutti__process *p = tutti__memory_alloc(memory, TUTTI__ALIGN_ANY, bytes);
     struct tutti__process_box *box = tutti__alloc_zero(1, sizeof *box);
     if (p == NULL || box == NULL) {
-        tutti__free(p);
+        tutti__memory_free(memory, p, bytes);
         tutti__free(box);
         return TUTTI_ENOMEM;
     }
     memset(p, 0, sizeof *p);
+    p->memory = memory;
+    p->bytes = bytes;
     struct packer packer = { (char *)(p + 1), 0 };
     pack_spec(&packer, &p->spec, spec);
     box->result.code = -1;
@@ -134,7 +138,7 @@ void tutti__process_record_free(struct tutti__process *p)
     if (p->box != NULL) {
         box_free(p->box);
     }
-    tutti__free(p);
+    tutti__memory_free(p->memory, p, p->bytes);
 }
 
 tutti_value tutti__process_box_value(struct tutti__process_box *box)

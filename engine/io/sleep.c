@@ -34,7 +34,7 @@ static void free_if_over(struct sleeper *s)
 {
     if (s->has_armed && s->is_done) {
         tutti__task_unref(s->task);
-        tutti__free(s);
+        tutti__memory_free(tutti__loop_memory(s->loop), s, sizeof *s);
     }
 }
 
@@ -74,7 +74,8 @@ static void on_settled(struct tutti__notice *notice, tutti_task *task)
 int tutti__sleep_start(struct tutti__sched *sched, struct tutti__loop *loop, uint64_t delay_ns,
                        tutti_task **out)
 {
-    struct sleeper *s = tutti__alloc_zero(1, sizeof *s);
+    const tutti_allocator *memory = tutti__loop_memory(loop);
+    struct sleeper *s = tutti__memory_zero(memory, TUTTI__ALIGN_ANY, sizeof *s);
     if (s == NULL) {
         return TUTTI_ENOMEM;
     }
@@ -86,7 +87,7 @@ int tutti__sleep_start(struct tutti__sched *sched, struct tutti__loop *loop, uin
     s->deadline_ns = tutti__clock_after(tutti__loop_now_ns(loop), delay_ns);
     int rc = tutti__sched_promise_new(sched, &s->task);
     if (rc != TUTTI_OK) {
-        tutti__free(s);
+        tutti__memory_free(memory, s, sizeof *s);
         return rc;
     }
     tutti_task *task = s->task;

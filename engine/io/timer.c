@@ -9,6 +9,7 @@
 #include "io/timer.h"
 
 #include <stddef.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "base/assert.h"
@@ -81,6 +82,11 @@ static void settle(struct tutti__timers *timers, uint32_t at, struct tutti__time
     }
 }
 
+static void free_heap(struct tutti__timers *timers)
+{
+    tutti__memory_free(timers->memory, timers->heap, (size_t)timers->capacity * sizeof *timers->heap);
+}
+
 static int grow(struct tutti__timers *timers)
 {
     if (timers->count < timers->capacity) {
@@ -92,10 +98,14 @@ static int grow(struct tutti__timers *timers)
     }
     uint32_t capacity = timers->capacity == 0 ? capacity_first : timers->capacity * 2;
     struct tutti__timer_entry *heap =
-        tutti__realloc(timers->heap, (size_t)capacity * sizeof *heap);
+        tutti__memory_alloc(timers->memory, TUTTI__ALIGN_ANY, (size_t)capacity * sizeof *heap);
     if (heap == NULL) {
         return TUTTI_ENOMEM;
     }
+    if (timers->count > 0) {
+        memcpy(heap, timers->heap, (size_t)timers->count * sizeof *heap);
+    }
+    free_heap(timers);
     timers->heap = heap;
     timers->capacity = capacity;
     return TUTTI_OK;
@@ -106,8 +116,8 @@ void tutti__timers_deinit(struct tutti__timers *timers)
     for (uint32_t i = 0; i < timers->count; i++) {
         timers->heap[i].timer->slot = 0;
     }
-    tutti__free(timers->heap);
-    *timers = (struct tutti__timers){ .heap = NULL };
+    free_heap(timers);
+    *timers = (struct tutti__timers){ .memory = timers->memory };
 }
 
 int tutti__timers_start(struct tutti__timers *timers, struct tutti__timer *timer,

@@ -16,6 +16,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "tutti.h"
+
 struct tutti__timer {
     uint64_t deadline_ns;
     uint64_t order;                       /* of arming: equal deadlines fire first in, first out */
@@ -36,6 +38,7 @@ struct tutti__timers {
     uint32_t capacity;
     uint64_t armed_count; /* since the start; gives `order` */
     uint64_t floor_ns;    /* while firing: no key is below it */
+    const tutti_allocator *memory; /* [const] of the heap; NULL: the C library's */
 };
 
 /* Free the heap's memory. Timers still armed are forgotten: nothing is called. */

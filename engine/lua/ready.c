@@ -65,7 +65,7 @@ static int pump_slice(lua_State *L)
 {
     struct tutti__lua *lua = (struct tutti__lua *)lua_touserdata(L, 1);
     uint64_t until_ns = 0;
-    uint64_t limit_ns = lua->home->pump_until_ns;
+    uint64_t limit_ns = lua->home->until_ns == TUTTI_FOREVER ? 0 : lua->home->until_ns;
     for (int i = 0; i < SLICE_RECORDS; i++) {
         struct tutti__record *record = ready_pop(lua);
         if (record == NULL)

@@ -103,14 +103,15 @@ struct tutti__thread *tutti__thread_here(struct tutti__sched *sched)
 
 struct tutti__thread *tutti__thread_new(struct tutti__sched *sched, enum tutti__thread_kind kind)
 {
-    struct tutti__thread *thread = tutti__alloc_aligned(TUTTI_CACHE_LINE, sizeof *thread);
+    struct tutti__thread *thread =
+        tutti__memory_zero(sched->memory, TUTTI_CACHE_LINE, sizeof *thread);
     struct tutti__claim *claim = tutti__alloc_zero(1, sizeof *claim);
     if (thread == NULL || claim == NULL) {
         goto out_free;
     }
     thread->sched = sched;
     thread->kind = kind;
-    if (tutti__thread_has_deque(thread) && !tutti__deque_init(&thread->deque)) {
+    if (tutti__thread_has_deque(thread) && !tutti__deque_init_in(&thread->deque, sched->memory)) {
         goto out_free;
     }
     tutti__heap_init(&thread->heap, &sched->store);
@@ -129,7 +130,7 @@ struct tutti__thread *tutti__thread_new(struct tutti__sched *sched, enum tutti__
 
 out_free:
     tutti__free(claim);
-    tutti__free(thread);
+    tutti__memory_free(sched->memory, thread, sizeof *thread);
     return NULL;
 }
 
@@ -142,7 +143,7 @@ void tutti__thread_free(struct tutti__thread *thread)
     if (TUTTI_EXCHANGE(&thread->claim->state, CLAIM_DEAD, acq_rel) != CLAIM_OWNED) {
         tutti__free(thread->claim);
     }
-    tutti__free(thread);
+    tutti__memory_free(thread->sched->memory, thread, sizeof *thread);
 }
 
 bool tutti__thread_bind(struct tutti__thread *thread)

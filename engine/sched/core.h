@@ -92,6 +92,8 @@ struct tutti__sched {
     /* read by all, written rarely */
     uint64_t id;                         /* [const] never used again in this process */
     const struct tutti__env *env;        /* [const] */
+    const tutti_allocator *memory;       /* [const] NULL: the C library's */
+    size_t workers_bytes;                /* [const] of `workers` */
     void *user;                          /* [const] */
     void (*worker_stop)(void *user, void *slot); /* [const] */
     struct tutti__thread **workers;      /* [const] */

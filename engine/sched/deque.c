@@ -9,12 +9,18 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 
-struct tutti__ring *tutti__ring_new(uint64_t slots)
+static size_t ring_bytes(uint64_t slots)
+{
+    return sizeof(struct tutti__ring) + (size_t)slots * sizeof(TUTTI_ATOMIC(void *));
+}
+
+struct tutti__ring *tutti__ring_new(const tutti_allocator *memory, uint64_t slots)
 {
     struct tutti__ring *ring =
-        tutti__alloc(sizeof *ring + (size_t)slots * sizeof(TUTTI_ATOMIC(void *)));
+        (struct tutti__ring *)tutti__memory_alloc(memory, TUTTI__ALIGN_ANY, ring_bytes(slots));
     if (ring != NULL) {
         ring->older = NULL;
+        ring->memory = memory;
         ring->mask = slots - 1;
     }
     return ring;
@@ -24,7 +30,7 @@ void tutti__ring_free(struct tutti__ring *ring)
 {
     while (ring != NULL) {
         struct tutti__ring *older = ring->older;
-        tutti__free(ring);
+        tutti__memory_free(ring->memory, ring, ring_bytes(ring->mask + 1));
         ring = older;
     }
 }
@@ -32,7 +38,7 @@ void tutti__ring_free(struct tutti__ring *ring)
 struct tutti__ring *tutti__ring_grown(struct tutti__ring *old, int64_t top, int64_t bottom)
 {
     TUTTI_ASSERT(bottom - top <= (int64_t)old->mask + 1);
-    struct tutti__ring *ring = tutti__ring_new((old->mask + 1) * 2);
+    struct tutti__ring *ring = tutti__ring_new(old->memory, (old->mask + 1) * 2);
     if (ring == NULL) {
         return NULL;
     }
@@ -46,7 +52,12 @@ struct tutti__ring *tutti__ring_grown(struct tutti__ring *old, int64_t top, int6
 
 bool tutti__deque_init(struct tutti__deque *deque)
 {
-    struct tutti__ring *ring = tutti__ring_new(TUTTI_DEQUE_FIRST);
+    return tutti__deque_init_in(deque, NULL);
+}
+
+bool tutti__deque_init_in(struct tutti__deque *deque, const tutti_allocator *memory)
+{
+    struct tutti__ring *ring = tutti__ring_new(memory, TUTTI_DEQUE_FIRST);
     if (ring == NULL) {
         return false;
     }

@@ -23,9 +23,11 @@
 #include "base/assert.h"
 #include "base/atomic.h"
 #include "base/limits.h"
+#include "tutti.h"
 
 struct tutti__ring {
     struct tutti__ring *older; /* [owner] replaced by this one */
+    const tutti_allocator *memory; /* [const] where it is from */
     uint64_t mask;             /* [const] slots - 1 */
     TUTTI_ATOMIC(void *) slots[];
 };
@@ -41,13 +43,15 @@ struct tutti__deque {
 };
 
 /* A ring of `slots` (a power of two); with its older ones freed by tutti__ring_free. NULL: no memory. */
-struct tutti__ring *tutti__ring_new(uint64_t slots);
+struct tutti__ring *tutti__ring_new(const tutti_allocator *memory, uint64_t slots);
 void tutti__ring_free(struct tutti__ring *ring);
 /* One of twice the size with the items top..bottom-1; keeps `old`. NULL when out of memory. */
 struct tutti__ring *tutti__ring_grown(struct tutti__ring *old, int64_t top, int64_t bottom);
 
 /* Returns: false when out of memory. */
 bool tutti__deque_init(struct tutti__deque *deque);
+/* The same with rings from `memory` (base/alloc.h). */
+bool tutti__deque_init_in(struct tutti__deque *deque, const tutti_allocator *memory);
 
 /* Thread: no other uses the deque any more. */
 void tutti__deque_deinit(struct tutti__deque *deque);

@@ -8,7 +8,12 @@
 
 bool tutti__feed_init(struct tutti__feed *feed)
 {
-    struct tutti__ring *ring = tutti__ring_new(TUTTI_DEQUE_FIRST);
+    return tutti__feed_init_in(feed, NULL);
+}
+
+bool tutti__feed_init_in(struct tutti__feed *feed, const tutti_allocator *memory)
+{
+    struct tutti__ring *ring = tutti__ring_new(memory, TUTTI_DEQUE_FIRST);
     if (ring == NULL) {
         return false;
     }

@@ -27,6 +27,8 @@ struct tutti__feed {
 
 /* Returns: false when out of memory. */
 bool tutti__feed_init(struct tutti__feed *feed);
+/* The same with rings from `memory` (base/alloc.h). */
+bool tutti__feed_init_in(struct tutti__feed *feed, const tutti_allocator *memory);
 /* Thread: no other uses it. */
 void tutti__feed_deinit(struct tutti__feed *feed);
 /* Double the ring. Returns: false when out of memory; nothing has changed. */

@@ -37,8 +37,8 @@ struct tutti__home {
     bool (*pump)(void *user);                 /* [home] NULL: none */
     bool (*has_work)(void *user);             /* [home] would the pump do something? NULL: unknown */
     void *pump_user;                          /* [home] */
-    uint64_t pump_until_ns;                   /* [home] begin nothing from then on; 0: no limit but
-                                                 the pump's own */
+    uint64_t until_ns;                        /* [home] pump, and posts that do much: begin nothing
+                                                 from then on; UINT64_MAX or 0: no limit but their own */
 };
 
 /**

@@ -45,6 +45,10 @@ static void on_pinned_post(struct tutti__post *post)
     struct tutti__thread *thread = tutti__thread_here(sched); /* it has adopted the loop */
     const struct tutti__env *env = sched->env;
     uint64_t end_ns = env->now_ns(env->user) + TUTTI_PINNED_NS;
+    uint64_t until_ns = pinned->home->until_ns; /* of a poll with a budget */
+    if (until_ns != 0 && until_ns < end_ns) {
+        end_ns = until_ns;
+    }
     for (uint32_t n = 0; n < TUTTI_PINNED_BATCH; n++) {
         tutti_task *task = take_or_rest(pinned);
         if (task == NULL) {

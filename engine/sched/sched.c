@@ -30,18 +30,17 @@ static void wake_worker(struct tutti__home *home)
 
 static struct tutti__sched *alloc_sched(const struct tutti__sched_config *config)
 {
-    struct tutti__sched *sched = tutti__alloc_aligned(TUTTI_CACHE_LINE, sizeof *sched);
+    const tutti_allocator *memory = config->memory;
+    struct tutti__sched *sched = tutti__memory_zero(memory, TUTTI_CACHE_LINE, sizeof *sched);
     if (sched == NULL) {
         return NULL;
     }
-    sched->workers = tutti__alloc_zero(config->workers + 1, sizeof(struct tutti__thread *));
-    if (sched->workers == NULL) {
-        tutti__free(sched);
-        return NULL;
-    }
-    if (!tutti__feed_init(&sched->feed)) {
-        tutti__free(sched->workers);
-        tutti__free(sched);
+    sched->memory = memory;
+    sched->workers_bytes = (config->workers + 1) * sizeof(struct tutti__thread *);
+    sched->workers = tutti__memory_zero(memory, TUTTI__ALIGN_ANY, sched->workers_bytes);
+    if (sched->workers == NULL || !tutti__feed_init_in(&sched->feed, memory)) {
+        tutti__memory_free(memory, sched->workers, sched->workers_bytes);
+        tutti__memory_free(memory, sched, sizeof *sched);
         return NULL;
     }
     tutti__fence_init();
@@ -63,6 +62,7 @@ static struct tutti__sched *alloc_sched(const struct tutti__sched_config *config
     tutti__pinned_init(&sched->pinned);
     tutti__mutex_init(&sched->lot.mu);
     tutti__store_init(&sched->store, sched);
+    sched->store.memory = memory;
     tutti__blocking_init(&sched->blocking);
     return sched;
 }
@@ -86,8 +86,8 @@ static void dealloc_sched(struct tutti__sched *sched)
     tutti__idle_deinit(&sched->idle);
     tutti__mutex_deinit(&sched->mu);
     tutti__feed_deinit(&sched->feed);
-    tutti__free(sched->workers);
-    tutti__free(sched);
+    tutti__memory_free(sched->memory, sched->workers, sched->workers_bytes);
+    tutti__memory_free(sched->memory, sched, sizeof *sched);
 }
 
 /* The contexts of `count` workers, before any thread runs. */
@@ -224,6 +224,11 @@ uint32_t tutti__sched_fork_count(const struct tutti__sched *sched)
 uint32_t tutti__sched_spin_ns(const struct tutti__sched *sched)
 {
     return sched->spin_ns;
+}
+
+const tutti_allocator *tutti__sched_memory(const struct tutti__sched *sched)
+{
+    return sched->memory;
 }
 
 void *tutti__sched_user(const struct tutti__sched *sched)

@@ -25,6 +25,7 @@ struct tutti__sched_config {
                          runs tasks, while it waits, and NO_HELP tasks never run */
     uint64_t seed;    /* of the steal order; 0 = from env->random */
     const struct tutti__env *env; /* NULL = tutti__env_default(); must outlive the scheduler */
+    const tutti_allocator *memory; /* NULL = the C library's; must outlive the scheduler */
     void *user;                   /* see tutti__sched_user */
     /* Called on a worker's thread when it stops, with its slot if that is not NULL. After it, what is
      * still posted to that worker's home is run by the thread that stops the scheduler, so that it can
@@ -124,6 +125,7 @@ void tutti__sched_trim(struct tutti__sched *sched);
 uint32_t tutti__sched_workers(const struct tutti__sched *sched);
 /* How long it pays to spin before a sleep; 0 on one CPU. */
 uint32_t tutti__sched_spin_ns(const struct tutti__sched *sched);
+const tutti_allocator *tutti__sched_memory(const struct tutti__sched *sched);
 void *tutti__sched_user(const struct tutti__sched *sched);
 const struct tutti__env *tutti__sched_env(const struct tutti__sched *sched);
 

@@ -30,22 +30,6 @@ void tutti__store_init(struct tutti__store *store, struct tutti__sched *sched)
     store->sched = sched;
 }
 
-void tutti__store_deinit(struct tutti__store *store)
-{
-    while (store->regions != NULL) {
-        struct tutti__region *region = store->regions;
-        store->regions = region->next;
-        tutti__pages_free(region->slabs, region_bytes(region));
-        tutti__free(region);
-    }
-    while (store->large != NULL) {
-        struct tutti__slab *slab = store->large;
-        store->large = slab->next;
-        tutti__free(slab);
-    }
-    tutti__mutex_deinit(&store->mu);
-}
-
 /* A small engine stays small: its first region is not of huge pages, each of which is filled at the
  * first touch. */
 static bool map_region(struct tutti__region *region, bool is_first)
@@ -53,24 +37,66 @@ static bool map_region(struct tutti__region *region, bool is_first)
     region->count = is_first ? TUTTI_REGION_SLABS_FIRST : TUTTI_REGION_SLABS;
     size_t bytes = region_bytes(region);
     bool is_huge = !is_first && bytes % TUTTI__HUGE_PAGE_BYTES == 0;
-    region->slabs = tutti__pages_new(is_huge ? TUTTI__HUGE_PAGE_BYTES : TUTTI__SLAB_BYTES, bytes);
-    if (region->slabs == NULL) {
-        return false;
-    }
-    if (is_huge) {
+    region->slabs = (char *)tutti__pages_new(is_huge ? TUTTI__HUGE_PAGE_BYTES : TUTTI__SLAB_BYTES,
+                                             bytes);
+    if (region->slabs != NULL && is_huge) {
         tutti__pages_prefer_huge(region->slabs, bytes);
     }
-    return true;
+    return region->slabs != NULL;
+}
+
+/* The same from a host's allocator, whose pages are its own business. */
+static bool ask_region(const tutti_allocator *memory, struct tutti__region *region)
+{
+    region->count = TUTTI_REGION_SLABS_FIRST;
+    region->slabs =
+        (char *)tutti__memory_zero(memory, TUTTI__SLAB_BYTES, region_bytes(region));
+    return region->slabs != NULL;
+}
+
+static struct tutti__region *region_new(const tutti_allocator *memory, bool is_first)
+{
+    struct tutti__region *region =
+        (struct tutti__region *)tutti__memory_alloc(memory, TUTTI__ALIGN_ANY, sizeof *region);
+    if (region == NULL) {
+        return NULL;
+    }
+    if (!(memory != NULL ? ask_region(memory, region) : map_region(region, is_first))) {
+        tutti__memory_free(memory, region, sizeof *region);
+        return NULL;
+    }
+    return region;
+}
+
+static void region_free(const tutti_allocator *memory, struct tutti__region *region)
+{
+    if (memory != NULL) {
+        tutti__memory_free(memory, region->slabs, region_bytes(region));
+    } else {
+        tutti__pages_free(region->slabs, region_bytes(region));
+    }
+    tutti__memory_free(memory, region, sizeof *region);
+}
+
+void tutti__store_deinit(struct tutti__store *store)
+{
+    while (store->regions != NULL) {
+        struct tutti__region *region = store->regions;
+        store->regions = region->next;
+        region_free(store->memory, region);
+    }
+    while (store->large != NULL) {
+        struct tutti__slab *slab = store->large;
+        store->large = slab->next;
+        tutti__memory_free(store->memory, slab, slab->large_bytes);
+    }
+    tutti__mutex_deinit(&store->mu);
 }
 
 static bool add_region_locked(struct tutti__store *store) TUTTI_REQUIRES(store->mu)
 {
-    struct tutti__region *region = tutti__alloc(sizeof *region);
+    struct tutti__region *region = region_new(store->memory, store->regions == NULL);
     if (region == NULL) {
-        return false;
-    }
-    if (!map_region(region, store->regions == NULL)) {
-        tutti__free(region);
         return false;
     }
     region->next = store->regions;
@@ -208,13 +234,15 @@ void *tutti__store_alloc_large(struct tutti__store *store, size_t bytes)
     if (total < bytes) {
         return NULL;
     }
-    struct tutti__slab *slab = tutti__alloc_aligned(TUTTI__SLAB_BYTES, total);
+    struct tutti__slab *slab = tutti__memory_zero(store->memory, TUTTI__SLAB_BYTES, total);
     if (slab == NULL) {
         return NULL;
     }
     slab->sched = store->sched;
     slab->size_class = TUTTI__SLAB_LARGE;
+    slab->large_bytes = total;
     tutti__mutex_lock(&store->mu);
+    store->bytes += total;
     slab->next = store->large;
     if (slab->next != NULL) {
         slab->next->prev = slab;
@@ -236,8 +264,9 @@ void tutti__store_free_large(struct tutti__store *store, void *object)
     if (slab->next != NULL) {
         slab->next->prev = slab->prev;
     }
+    store->bytes -= slab->large_bytes;
     tutti__mutex_unlock(&store->mu);
-    tutti__free(slab);
+    tutti__memory_free(store->memory, slab, slab->large_bytes);
 }
 
 /* ---- heap --------------------------------------------------------------------------------- */

@@ -30,6 +30,7 @@
 #include "base/atomic.h"
 #include "base/limits.h"
 #include "base/thread.h"
+#include "tutti.h"
 
 #define TUTTI__SLAB_BYTES 65536u
 #define TUTTI__SLAB_HEADER 128u
@@ -57,6 +58,7 @@ struct tutti__slab {
     /* [any] freed by others: count << 16 | first unit, 0 = none. */
     _Alignas(TUTTI_CACHE_LINE) TUTTI_ATOMIC(uint32_t) remote;
     struct tutti__slab *remote_next; /* [who made remote non-empty, then the owner] */
+    size_t large_bytes;              /* [const] of a block of its own */
 };
 _Static_assert(sizeof(struct tutti__slab) <= TUTTI__SLAB_HEADER, "the header has outgrown its place");
 
@@ -73,6 +75,7 @@ struct tutti__heap {
 struct tutti__store {
     struct tutti__mutex mu;
     struct tutti__sched *sched;     /* [const] */
+    const tutti_allocator *memory;  /* [const] NULL: pages of the system, blocks of the C library */
     struct tutti__region *regions;  /* [mu] what the system gave */
     struct tutti__slab *free_slabs; /* [mu] owned by no heap */
     struct tutti__slab *large;      /* [mu] blocks of their own */
@@ -87,6 +90,7 @@ struct tutti__batch {
     uint32_t count;
 };
 
+/* `memory` is set afterwards, if it is to be another than NULL. */
 void tutti__store_init(struct tutti__store *store, struct tutti__sched *sched);
 
 /* Free all memory, whatever is still in use. Thread: no other uses it. */

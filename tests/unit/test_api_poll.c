@@ -219,6 +219,43 @@ static void test_rest_is_not_lost(void)
     EQ_INT(steps_run, 2 * STEPS, "so does the end of the engine");
 }
 
+/* ---- pinned tasks ---------------------------------------------------------------------------- */
+
+static int body_slow(tutti_task *self, void *arg, tutti_value *result)
+{
+    (void)self, (void)result;
+    slow_step(arg);
+    return TUTTI_OK;
+}
+
+static void test_budget_of_pinned(void)
+{
+    static int numbers[STEPS];
+    bool in_order = true;
+    begin(TUTTI_LOOP_CALLER, &fake_env);
+    steps_run = 0;
+    for (int i = 0; i < STEPS; i++) {
+        tutti_task_desc desc = { .struct_size = sizeof desc, .fn = body_slow, .arg = &numbers[i],
+                                 .flags = TUTTI_PIN_LOOP };
+        numbers[i] = i;
+        REQUIRE(tutti_submit(engine, &desc, NULL, 0, NULL) == TUTTI_OK, "a pinned task");
+    }
+    for (int polls = 0; steps_run < STEPS && polls < STEPS; polls++) {
+        int before = steps_run;
+        int rc = tutti_poll(engine, 3 * TUTTI_NS_PER_MS + 1);
+        if (steps_run - before > 4 || (rc != TUTTI_EAGAIN && steps_run < STEPS)) {
+            FAIL("poll %d ran %d tasks and returned %d", polls, steps_run - before, rc);
+        }
+    }
+    for (int i = 0; i < STEPS; i++) {
+        in_order = in_order && step_order[i] == i;
+    }
+    EQ_INT(tutti_poll(engine, TUTTI_NS_PER_MS), TUTTI_OK, "then nothing is ready");
+    EQ_INT(steps_run, STEPS, "each pinned task was run, at most four a poll");
+    OK(in_order, "in order");
+    end();
+}
+
 /* ---- Lua ------------------------------------------------------------------------------------- */
 
 static int l_slow(lua_State *L)
@@ -347,6 +384,7 @@ int main(void)
     test_budget_of_posts();
     test_budget_is_shared();
     test_rest_is_not_lost();
+    test_budget_of_pinned();
     test_budget_of_lua();
     test_backend();
     test_backend_process();

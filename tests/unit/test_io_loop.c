@@ -222,7 +222,7 @@ static void test_quiet(void)
 int main(void)
 {
     TAP_BEGIN();
-    REQUIRE(tutti__loop_new(&loop, tutti__env_default()) == TUTTI_OK, "a loop is made");
+    REQUIRE(tutti__loop_new(&loop, tutti__env_default(), NULL) == TUTTI_OK, "a loop is made");
     test_timer_is_never_early();
     test_idle_costs_nothing();
     test_posts_wake_the_loop();
