@@ -9,7 +9,7 @@ local shell = require("tests.support.shell")
 local tap = require("tests.support.tap")
 
 local TIMEOUT = { unit = 120, stress = 180, spec = 120, scripts = 120, census = 300, check = 300,
-  package = 300 }
+  package = 600 }
 local BUILDS = os.getenv("TUTTI_BUILD") or "build"
 local ROOT = shell.line("pwd")
 
