@@ -17,10 +17,10 @@ struct bench_machine bench_machine_now(void)
     struct bench_machine now = { 0, 0, 0 };
     unsigned long long ticks[FIELDS] = { 0 };
     FILE *file = fopen("/proc/stat", "r");
-    int found = file == NULL ? 0
-                             : fscanf(file, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &ticks[0], &ticks[1],
-                                      &ticks[2], &ticks[3], &ticks[4], &ticks[5], &ticks[6], &ticks[7]);
+    int found = 0;
     if (file != NULL) {
+        found = fscanf(file, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &ticks[0], &ticks[1], &ticks[2],
+                       &ticks[3], &ticks[4], &ticks[5], &ticks[6], &ticks[7]);
         fclose(file);
     }
     if (found != FIELDS) {
