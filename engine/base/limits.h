@@ -47,6 +47,8 @@
 #define TUTTI_PINNED_BATCH 2u
 #define TUTTI_PINNED_NS (100 * TUTTI_NS_PER_US)
 #define TUTTI_PINNED_FAIR 3u
+/* Lists in which a scope keeps its members, by submitting thread. */
+#define TUTTI_SCOPE_SHARDS 2u
 /* Tasks that a thread takes at once from those that the creator has submitted. */
 #define TUTTI_FEED_TAKE 2u
 /* How long a worker without work looks around before it sleeps. */
@@ -63,6 +65,7 @@
 #define TUTTI_PINNED_BATCH 64u
 #define TUTTI_PINNED_NS (100 * TUTTI_NS_PER_US)
 #define TUTTI_PINNED_FAIR 16u
+#define TUTTI_SCOPE_SHARDS 4u
 #define TUTTI_FEED_TAKE 32u
 #define TUTTI_SPIN_NS (20 * TUTTI_NS_PER_US)
 #define TUTTI_BLOCKING_IDLE_NS (5 * TUTTI_NS_PER_S)

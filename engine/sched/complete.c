@@ -19,6 +19,7 @@
  */
 #include "base/value.h"
 #include "sched/core.h"
+#include "sched/scope.h"
 
 /* The innermost wave of this thread: a settle from within a notice joins it instead of nesting. */
 static _Thread_local struct tutti__wave *active __attribute__((tls_model("initial-exec")));
@@ -264,6 +265,10 @@ bool tutti__child_ended(tutti_task *parent)
 static void tell_parent(struct tutti__wave *wave, tutti_task *task, bool lonely)
 {
     tutti_task *parent = task->parent; /* it has one */
+    if (TUTTI_UNLIKELY((tutti__record_flags(task) & TUTTI__RECORD_MEMBER) != 0)) {
+        tutti__scope_tell(wave, task);
+        return;
+    }
     if (lonely) {
         TUTTI_FETCH_OR(&parent->pending, TUTTI__PENDING_CHILD_FAILED, relaxed); /* published below */
     }
@@ -430,6 +435,7 @@ void tutti__wave_begin(struct tutti__wave *wave, struct tutti__sched *sched,
     wave->ended = NULL;
     wave->ended_last = NULL;
     wave->settled = false;
+    wave->scopes = NULL;
     wave->outer = active;
     active = wave;
 }
@@ -439,7 +445,8 @@ struct tutti__wave *tutti__wave_active(struct tutti__sched *sched)
     return active != NULL && active->sched == sched ? active : NULL;
 }
 
-tutti_task *tutti__wave_end(struct tutti__wave *wave, bool run)
+/* Settle what is to be settled, and what follows from that. */
+static void settle_ended(struct tutti__wave *wave)
 {
     while (wave->ended != NULL) {
         tutti_task *task = wave->ended;
@@ -451,6 +458,15 @@ tutti_task *tutti__wave_end(struct tutti__wave *wave, bool run)
             join_outcome(task);
         }
         tutti__wave_settle(wave, task);
+    }
+}
+
+tutti_task *tutti__wave_end(struct tutti__wave *wave, bool run)
+{
+    settle_ended(wave);
+    while (TUTTI_UNLIKELY(wave->scopes != NULL)) {
+        tutti__scopes_fail(wave);
+        settle_ended(wave);
     }
     active = wave->outer;
     if (!run && wave->next != NULL) {

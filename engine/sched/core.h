@@ -6,7 +6,7 @@
  * tasks come from), idle.h (sleeping), stop.c (the end).
  *
  * Layer: sched. Locks: sched.mu (lists of threads) > idle.mu, store.mu, strict.mu, levels.mu,
- * pinned.mu, lot.mu, blocking.mu: these are leaves.
+ * pinned.mu, scope.mu, shard.mu (of a scope), lot.mu, blocking.mu: these are leaves.
  */
 #ifndef TUTTI_SCHED_CORE_H
 #define TUTTI_SCHED_CORE_H
@@ -118,6 +118,7 @@ struct tutti__sched {
     struct tutti__home *left_home;       /* [mu] of a loop thread that has left */
     uint64_t rng;                        /* [mu] */
     bool stopped;                        /* [creator] */
+    tutti_scope *scopes;                 /* [mu] all there are */
     struct tutti__idle idle;
     struct tutti__injector injector;
     struct tutti__strict strict;
@@ -194,6 +195,7 @@ struct tutti__wave {
     tutti_task *ended;            /* whose outcome is stored, to be settled; linked by link */
     tutti_task *ended_last;
     bool settled;                 /* something was */
+    tutti_scope *scopes;          /* outermost wave: whose members are to be cancelled (scope.c) */
     struct tutti__wave *outer;    /* of this thread */
 };
 

@@ -63,7 +63,7 @@ _Static_assert(sizeof(struct tutti_task) == 88, "the argument's copy begins at 9
 /* In a list of a scope's members. */
 struct tutti__member {
     struct tutti__member *next; /* [the list's lock] */
-    struct tutti__member *prev; /* [the list's lock] */
+    struct tutti__member **at;  /* [the list's lock] what points to this one */
 };
 
 /* What few tasks have. */

@@ -8,19 +8,18 @@
 #include "base/value.h"
 #include "sched/core.h"
 
-/* Instead of starting it. */
+/* Instead of calling its body. */
 static TUTTI_COLD void settle_as_cancelled(struct tutti__thread *thread, tutti_task *task)
 {
-    if (tutti__task_claim(task)) {
-        struct tutti__wave wave;
-        tutti__wave_begin(&wave, thread->sched, thread);
-        tutti__wave_settle_claimed(&wave, task, TUTTI_ECANCELED, NULL);
-        tutti__wave_end(&wave, false);
-    }
-    tutti__task_drop(thread, task); /* the queue's */
+    struct tutti__wave wave;
+    task->status = TUTTI_ECANCELED;
+    tutti__wave_begin(&wave, thread->sched, thread);
+    tutti__wave_settle(&wave, task);
+    tutti__wave_end(&wave, false);
 }
 
-static bool must_not_start(struct tutti__sched *sched, const tutti_task *task)
+/* Thread: who has started `task`: now nobody settles it early, so what it is a child of is there. */
+static bool must_not_run(struct tutti__sched *sched, const tutti_task *task)
 {
     /* relaxed: a task that starts a moment after the close is one that was running. */
     if (TUTTI_UNLIKELY(TUTTI_LOAD(&sched->closed, relaxed) != 0)) {
@@ -179,12 +178,12 @@ static TUTTI_NOINLINE tutti_task *end_fully(struct tutti__thread *thread, tutti_
 /* Returns: the task to run next; NULL: none. */
 TUTTI_INLINE tutti_task *run_one(struct tutti__thread *thread, tutti_task *task)
 {
-    if (TUTTI_UNLIKELY(must_not_start(thread->sched, task))) {
-        settle_as_cancelled(thread, task);
-        return NULL;
-    }
     if (TUTTI_UNLIKELY(!start(thread, task))) {
         tutti__task_drop(thread, task); /* the queue's reference */
+        return NULL;
+    }
+    if (TUTTI_UNLIKELY(must_not_run(thread->sched, task))) {
+        settle_as_cancelled(thread, task);
         return NULL;
     }
     struct tutti__frame frame = { .task = task, .children = 0 };

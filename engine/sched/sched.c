@@ -12,6 +12,7 @@
 #include "base/alloc.h"
 #include "base/fork.h"
 #include "sched/core.h"
+#include "sched/scope.h"
 
 /* ---- making ------------------------------------------------------------------------------- */
 
@@ -70,6 +71,7 @@ static struct tutti__sched *alloc_sched(const struct tutti__sched_config *config
 /* Thread: the creator, after all others have gone. */
 static void dealloc_sched(struct tutti__sched *sched)
 {
+    tutti__scopes_free_all(sched);
     tutti__thread_unbind(sched);
     struct tutti__thread *thread = TUTTI_LOAD(&sched->threads, acquire);
     while (thread != NULL) {

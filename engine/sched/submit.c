@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "sched/core.h"
+#include "sched/scope.h"
 
 /* What has become of the edges so far. */
 struct attach {
@@ -159,7 +160,8 @@ static uint32_t adopt(struct tutti__frame *frame, tutti_task *task)
 /* Does the desc ask for anything that few do? */
 static inline bool is_special(const struct tutti__sched *sched, const tutti_task_desc *desc)
 {
-    return ((desc->flags & TUTTI_NO_LOOP) | desc->priority) != 0 || sched->has_task_hooks;
+    return ((desc->flags & TUTTI_NO_LOOP) | desc->priority) != 0 || desc->scope != NULL ||
+           sched->has_task_hooks;
 }
 
 /* That, as flags of the record. */
@@ -171,6 +173,9 @@ static TUTTI_COLD uint32_t special_flags(const struct tutti__sched *sched,
     flags |= desc->priority == TUTTI_PRIORITY_LOW ? TUTTI__RECORD_LOW : 0;
     if (sched->has_task_hooks && desc->name != NULL) {
         flags |= TUTTI__RECORD_NAME | TUTTI__RECORD_EXTRA;
+    }
+    if (desc->scope != NULL) {
+        flags |= TUTTI__RECORD_MEMBER | TUTTI__RECORD_PARENT | TUTTI__RECORD_EXTRA;
     }
     if ((desc->flags & TUTTI_NO_LOOP) != 0 && sched->creator_loops) {
         flags |= TUTTI_NO_HELP; /* the one thread that helps is the loop's */
@@ -192,7 +197,10 @@ static tutti_task *make_record(struct tutti__thread *thread, const tutti_task_de
     if (TUTTI_UNLIKELY(task == NULL)) {
         return NULL;
     }
-    if (thread->frame != NULL && (flags & TUTTI_DETACH) == 0) {
+    if (TUTTI_UNLIKELY((flags & TUTTI__RECORD_MEMBER) != 0)) {
+        task->parent = tutti__scope_anchor(desc->scope);
+        refs++; /* of the scope's list */
+    } else if (thread->frame != NULL && (flags & TUTTI_DETACH) == 0) {
         flags |= adopt(thread->frame, task);
     }
     init_header(task, desc->fn, refs, flags);
@@ -205,6 +213,34 @@ static tutti_task *make_record(struct tutti__thread *thread, const tutti_task_de
     count_submitted(thread);
     a->task = task;
     return task;
+}
+
+/* Make a member of desc->scope, which is then known to who cancels that. Returns: TUTTI_OK ·
+ * TUTTI_ECANCELED · TUTTI_ENOMEM. */
+static TUTTI_COLD int make_member(struct tutti__thread *thread, const tutti_task_desc *desc,
+                                  struct attach *a, uint32_t refs)
+{
+    int rc = tutti__scope_enter(desc->scope);
+    if (rc != TUTTI_OK) {
+        return rc;
+    }
+    tutti_task *task = make_record(thread, desc, a, refs);
+    if (task == NULL) {
+        rc = TUTTI_ENOMEM;
+    } else if (!tutti__scope_link(thread, task)) {
+        /* It was counted, so that who cancels a member finds it counted: it never happened. The argument
+         * stays the caller's. */
+        uint64_t settled = TUTTI_LOAD(&thread->counters.settled, relaxed);
+        TUTTI_STORE(&thread->counters.settled, settled + 1, release); /* as in complete.c */
+        tutti__record_set_flags(task, tutti__record_flags(task) & ~TUTTI__RECORD_DROP);
+        tutti__task_free(thread, task);
+        tutti__idle_check(thread->sched);
+        rc = TUTTI_ECANCELED;
+    }
+    if (rc != TUTTI_OK) {
+        tutti__scope_leave(desc->scope);
+    }
+    return rc;
 }
 
 /* ---- edges -------------------------------------------------------------------------------- */
@@ -344,6 +380,9 @@ static int check(const struct tutti__sched *sched, const tutti_task_desc *desc,
         !is_loop_valid(sched, desc->flags)) {
         return TUTTI_EINVAL;
     }
+    if (TUTTI_UNLIKELY(desc->scope != NULL) && tutti__scope_sched(desc->scope) != sched) {
+        return TUTTI_EINVAL;
+    }
     for (size_t i = 0; i < after_count; i++) {
         if (after[i] != NULL && tutti__sched_of(after[i]) != sched) {
             return TUTTI_EINVAL;
@@ -358,10 +397,16 @@ static int submit_inside(struct tutti__thread *thread, const tutti_task_desc *de
     struct attach a;
     a.after = after;
     a.count = count;
-    tutti_task *task = make_record(thread, desc, &a, out != NULL ? 2 : 1);
-    if (TUTTI_UNLIKELY(task == NULL)) {
+    uint32_t refs = out != NULL ? 2 : 1;
+    if (TUTTI_UNLIKELY(desc->scope != NULL)) {
+        int rc = make_member(thread, desc, &a, refs);
+        if (rc != TUTTI_OK) {
+            return rc;
+        }
+    } else if (TUTTI_UNLIKELY(make_record(thread, desc, &a, refs) == NULL)) {
         return TUTTI_ENOMEM;
     }
+    tutti_task *task = a.task;
     if (out != NULL) {
         *out = task; /* now: later the task may be gone */
     }
