@@ -8,8 +8,13 @@ local kinds = require("tests.support.kinds")
 local shell = require("tests.support.shell")
 local tap = require("tests.support.tap")
 
+<<<<<<< HEAD
 local TIMEOUT = { unit = 120, stress = 180, spec = 120, scripts = 120, census = 300, check = 300,
   package = 600 }
+=======
+local TIMEOUT = { unit = 120, stress = 180, relacy = 180, spec = 120, scripts = 120,
+  census = 300, check = 300, package = 300 }
+>>>>>>> 4bf8dbc (test: run the protocols in a model checker, as they are and with planted bugs)
 local BUILDS = os.getenv("TUTTI_BUILD") or "build"
 local ROOT = shell.line("pwd")
 
@@ -92,6 +97,9 @@ local function add_programs(jobs, run)
     end
   end
   if preset == "release" then
+    for _, path in ipairs(shell.glob("tests/relacy/relacy_*.cpp")) do
+      add("relacy", path, { build .. "/tests/" .. shell.stem(path) })
+    end
     for _, path in ipairs(shell.glob("tests/census/oracle.lua")) do
       add("census", path, { "lua5.4", path })
     end

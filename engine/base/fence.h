@@ -19,11 +19,6 @@
 #include "base/assert.h"
 #include "base/atomic.h"
 
-#ifdef TUTTI_CHECKER
-#define TUTTI_FENCE_LIGHT() TUTTI_FENCE(seq_cst)
-#define TUTTI_FENCE_HEAVY() TUTTI_FENCE(seq_cst)
-#else
-
 /* [const after the first tutti__fence_init] */
 extern bool tutti__fence_is_asymmetric;
 
@@ -34,6 +29,7 @@ void tutti__fence_init(void);
 /* Blocks: a system call of some microseconds. */
 void tutti__fence_heavy(void);
 
+#ifndef TUTTI_CHECKER /* it has its own, of both kinds */
 static inline void tutti__fence_light(void)
 {
     if (TUTTI_LIKELY(tutti__fence_is_asymmetric)) {
@@ -45,6 +41,6 @@ static inline void tutti__fence_light(void)
 
 #define TUTTI_FENCE_LIGHT() tutti__fence_light()
 #define TUTTI_FENCE_HEAVY() tutti__fence_heavy()
-
 #endif
+
 #endif

@@ -16,8 +16,10 @@ static size_t ring_bytes(uint64_t slots)
 
 struct tutti__ring *tutti__ring_new(const tutti_allocator *memory, uint64_t slots)
 {
+    /* Zeroed: a late thief may read a slot of a grown ring that no item was copied to; its exchange then
+     * fails, but what it reads must have a value. */
     struct tutti__ring *ring =
-        (struct tutti__ring *)tutti__memory_alloc(memory, TUTTI__ALIGN_ANY, ring_bytes(slots));
+        (struct tutti__ring *)tutti__memory_zero(memory, TUTTI__ALIGN_ANY, ring_bytes(slots));
     if (ring != NULL) {
         ring->older = NULL;
         ring->memory = memory;

@@ -348,7 +348,7 @@ void tutti__heap_collect(struct tutti__heap *heap)
     struct tutti__slab *slab = TUTTI_EXCHANGE(&heap->remote_slabs, NULL, acquire);
     while (slab != NULL) {
         /* Before remote is emptied: from then on another thread may push the slab again. */
-        struct tutti__slab *next = slab->remote_next;
+        struct tutti__slab *next = TUTTI_GET(slab->remote_next);
         /* acquire pairs with the release in tutti__slab_free_remote: the links are there, and what the
          * freeing threads did with the objects is over. release: remote_next has been read before the
          * next thread that finds the list empty writes it. */
@@ -395,7 +395,7 @@ void tutti__slab_free_remote(struct tutti__slab *slab, uint32_t first, uint32_t 
     struct tutti__heap *heap = TUTTI_LOAD(&slab->heap, relaxed); /* const while objects are out */
     struct tutti__slab *head = TUTTI_LOAD(&heap->remote_slabs, relaxed);
     do {
-        slab->remote_next = head;
+        TUTTI_SET(slab->remote_next, head);
         /* release pairs with the exchange in tutti__heap_collect. */
     } while (!TUTTI_CAS_WEAK(&heap->remote_slabs, &head, slab, release, relaxed));
 }

@@ -57,7 +57,7 @@ struct tutti__slab {
     struct tutti__slab *prev;
     /* [any] freed by others: count << 16 | first unit, 0 = none. */
     _Alignas(TUTTI_CACHE_LINE) TUTTI_ATOMIC(uint32_t) remote;
-    struct tutti__slab *remote_next; /* [who made remote non-empty, then the owner] */
+    TUTTI_SHARED(struct tutti__slab *) remote_next; /* [who made remote non-empty, then the owner] */
     size_t large_bytes;              /* [const] of a block of its own */
 };
 _Static_assert(sizeof(struct tutti__slab) <= TUTTI__SLAB_HEADER, "the header has outgrown its place");
