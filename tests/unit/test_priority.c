@@ -94,6 +94,7 @@ static void order(uint32_t flags, bool foreign, const char *what)
     while (atomic_load(&ran_count) != LEVELS * EACH) { /* this thread must not help */
         sched_yield();
     }
+    tutti__sched_wait_idle(sched); /* all have begun, so this cannot help; now all have ended */
     /* Now and then a thread looks at another place first. */
     int allowed = LEVELS * EACH / (int)TUTTI_INJECTOR_EVERY + 2;
     OK(count_early() <= allowed, "%s: high before normal before low (%d of at most %d early)", what,
@@ -102,7 +103,6 @@ static void order(uint32_t flags, bool foreign, const char *what)
     if ((flags & TUTTI_NO_HELP) != 0) {
         OK(is_in_order(1), "%s: and so are normal ones that only workers run", what);
     }
-    tutti__sched_wait_idle(sched);
     forget(hold);
     gate_deinit(&gate);
 }
@@ -145,13 +145,13 @@ static void chain(uint32_t of_chain, uint32_t of_other, const char *what)
     while (atomic_load(&ran_count) != CHAIN + 1) {
         sched_yield();
     }
+    tutti__sched_wait_idle(sched); /* all have begun; now all have ended */
     int at = 0;
     while (ran[at] != 100) {
         at++;
     }
     /* A turn of fairness may have given the chain's next link a place before it. */
     OK(at == AT + 1 || (at == AT + 2 && TUTTI_DIRECT_RUN_MAX < CHAIN), "%s (at %d)", what, at);
-    tutti__sched_wait_idle(sched);
     tutti__task_unref(start);
     tutti__task_unref(last);
 }
@@ -174,10 +174,10 @@ static void handed_over(void)
     while (atomic_load(&ran_count) != LEVELS * EACH) {
         sched_yield();
     }
+    tutti__sched_wait_idle(sched); /* all have begun; now all have ended */
     int allowed = LEVELS * EACH / (int)TUTTI_INJECTOR_EVERY + 2;
     OK(count_early() <= allowed, "successors of one task: %d of at most %d early", count_early(),
        allowed);
-    tutti__sched_wait_idle(sched);
     forget(hold);
     tutti__task_unref(start);
     gate_deinit(&gate);
