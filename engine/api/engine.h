@@ -78,6 +78,8 @@ struct tutti_engine {
     struct tutti__wait_cell *cells;                 /* [loop] */
     bool must_stop;                                 /* [loop] ends the loop thread */
     struct tutti__post idle_post;                   /* [sched while is_idle_armed] see wait.c */
+    struct tutti__post trim_post;                   /* [whoever set is_trim_posted, then loop] */
+    TUTTI_ATOMIC(uint32_t) is_trim_posted;          /* [any sets, loop clears] see trim.c */
     bool is_idle_armed;                             /* [loop] */
     struct tutti__mutex thread_mu;
     struct tutti__cond thread_cond;

@@ -360,6 +360,11 @@ bool tutti__loop_is_running(const struct tutti__loop *loop)
     return loop->is_running;
 }
 
+void tutti__loop_trim(struct tutti__loop *loop)
+{
+    tutti__timers_trim(&loop->timers);
+}
+
 int tutti__loop_timer_start(struct tutti__loop *loop, struct tutti__timer *timer,
                             uint64_t deadline_ns)
 {

@@ -97,6 +97,9 @@ bool tutti__loop_is_quiet(struct tutti__loop *loop);
 /* Whether the calling code runs inside a round. */
 bool tutti__loop_is_running(const struct tutti__loop *loop);
 
+/* Give back memory that it does not need now. */
+void tutti__loop_trim(struct tutti__loop *loop);
+
 /* As tutti__timers_start and _stop, on the loop's heap. */
 int tutti__loop_timer_start(struct tutti__loop *loop, struct tutti__timer *timer,
                             uint64_t deadline_ns);

@@ -87,16 +87,9 @@ static void free_heap(struct tutti__timers *timers)
     tutti__memory_free(timers->memory, timers->heap, (size_t)timers->capacity * sizeof *timers->heap);
 }
 
-static int grow(struct tutti__timers *timers)
+/* Returns: TUTTI_OK · TUTTI_ENOMEM. Args: capacity - at least count. */
+static int resize(struct tutti__timers *timers, uint32_t capacity)
 {
-    if (timers->count < timers->capacity) {
-        return TUTTI_OK;
-    }
-    /* Places are 32 bits wide; the last doubling that fits leaves room for 2^30 timers. */
-    if (timers->capacity > UINT32_MAX / (2 * arity)) {
-        return TUTTI_ENOMEM;
-    }
-    uint32_t capacity = timers->capacity == 0 ? capacity_first : timers->capacity * 2;
     struct tutti__timer_entry *heap =
         tutti__memory_alloc(timers->memory, TUTTI__ALIGN_ANY, (size_t)capacity * sizeof *heap);
     if (heap == NULL) {
@@ -109,6 +102,30 @@ static int grow(struct tutti__timers *timers)
     timers->heap = heap;
     timers->capacity = capacity;
     return TUTTI_OK;
+}
+
+void tutti__timers_trim(struct tutti__timers *timers)
+{
+    uint32_t capacity = capacity_first;
+    while (capacity < timers->count) {
+        capacity *= 2;
+    }
+    if (capacity < timers->capacity) {
+        (void)resize(timers, capacity); /* without memory it stays as it is */
+    }
+}
+
+static int grow(struct tutti__timers *timers)
+{
+    if (timers->count < timers->capacity) {
+        return TUTTI_OK;
+    }
+    /* Places are 32 bits wide; the last doubling that fits leaves room for 2^30 timers. */
+    if (timers->capacity > UINT32_MAX / (2 * arity)) {
+        return TUTTI_ENOMEM;
+    }
+    uint32_t capacity = timers->capacity == 0 ? capacity_first : timers->capacity * 2;
+    return resize(timers, capacity);
 }
 
 void tutti__timers_deinit(struct tutti__timers *timers)

@@ -44,6 +44,9 @@ struct tutti__timers {
 /* Free the heap's memory. Timers still armed are forgotten: nothing is called. */
 void tutti__timers_deinit(struct tutti__timers *timers);
 
+/* Give back what the heap has had more of than it needs now. */
+void tutti__timers_trim(struct tutti__timers *timers);
+
 /**
  * Arm `timer` (its `fn` is set) for `deadline_ns`, or move it there if it is armed; a moved one
  * counts as armed last.

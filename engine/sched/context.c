@@ -185,6 +185,19 @@ static struct tutti__thread *adopt_idle(struct tutti__sched *sched, enum tutti__
     return NULL;
 }
 
+void tutti__thread_each_idle(struct tutti__sched *sched, void (*fn)(struct tutti__thread *thread))
+{
+    struct tutti__thread *thread = TUTTI_LOAD(&sched->threads, acquire); /* as in adopt_idle */
+    for (; thread != NULL; thread = thread->next) {
+        uint32_t idle = CLAIM_IDLE;
+        /* acquire and release: as if this were one more thread that took it over and has ended. */
+        if (TUTTI_CAS_STRONG(&thread->claim->state, &idle, CLAIM_OWNED, acquire, relaxed)) {
+            fn(thread);
+            TUTTI_STORE(&thread->claim->state, CLAIM_IDLE, release);
+        }
+    }
+}
+
 struct tutti__thread *tutti__thread_enter(struct tutti__sched *sched, enum tutti__thread_kind kind)
 {
     struct tutti__thread *thread = tutti__thread_here(sched);

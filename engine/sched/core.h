@@ -67,6 +67,7 @@ struct tutti__thread {
     /* [owner] the rest */
     struct tutti__home *home;   /* own_home, or the adopted loop's; NULL: none */
     void *slot;                 /* of the layer above */
+    uint32_t trims_done;        /* [owner] sched->trims when it last trimmed its own */
     TUTTI_ATOMIC(uint32_t) busy; /* foreign: 1 inside submit, 2 = and the stopper waits for it */
     pthread_t pthread;          /* [const] of a worker */
     struct tutti__thread *next; /* [sched.threads: push only] */
@@ -108,6 +109,7 @@ struct tutti__sched {
     TUTTI_ATOMIC(uint32_t) raised;       /* [levels.mu writes, any reads] see priority.h */
     bool has_task_hooks;                 /* [const] tasks keep their names */
     bool creator_loops;                  /* [const once adopted] the creator is the loop thread */
+    TUTTI_ATOMIC(uint32_t) trims;        /* [any] how often threads were asked to trim (trim.c) */
     TUTTI_ATOMIC(uint32_t) cancels;      /* [any] running tasks that were cancelled */
     TUTTI_ATOMIC(uint32_t) idle_waiters; /* [any] threads in wait_idle, and idle_post */
     TUTTI_ATOMIC(struct tutti__post *) idle_post; /* [loop sets, any takes] see idle_post.c */
@@ -157,6 +159,21 @@ static inline bool tutti__thread_is_pool(const struct tutti__thread *thread)
 static inline bool tutti__thread_has_deque(const struct tutti__thread *thread)
 {
     return tutti__thread_is_pool(thread);
+}
+
+/* Call fn for each context whose thread has ended, as if by that thread. Thread: any. */
+void tutti__thread_each_idle(struct tutti__sched *sched, void (*fn)(struct tutti__thread *thread));
+
+/* ---- memory (trim.c) ---------------------------------------------------------------------- */
+
+/* Give back what this thread alone can, if that was asked for since the last time. Thread: its own. */
+void tutti__thread_trim(struct tutti__thread *thread);
+
+/* Was it asked for? Exact for a thread that is listed as a sleeper. */
+static inline bool tutti__thread_must_trim(const struct tutti__thread *thread)
+{
+    /* relaxed: behind idle.mu, which the asker locks afterwards to wake whoever is listed. */
+    return TUTTI_LOAD(&thread->sched->trims, relaxed) != thread->trims_done;
 }
 
 /* ---- records (task.c) --------------------------------------------------------------------- */

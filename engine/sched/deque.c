@@ -9,17 +9,31 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 
+/* A large ring has pages of its own, in pieces of this size, which is a multiple of any page size. */
+static const size_t ring_piece = 65536;
+
 static size_t ring_bytes(uint64_t slots)
 {
     return sizeof(struct tutti__ring) + (size_t)slots * sizeof(TUTTI_ATOMIC(void *));
 }
 
+static size_t paged_bytes(uint64_t slots)
+{
+    return (ring_bytes(slots) + ring_piece - 1) / ring_piece * ring_piece;
+}
+
+static bool is_paged(const tutti_allocator *memory, uint64_t slots)
+{
+    return memory == NULL && ring_bytes(slots) > 2 * ring_piece;
+}
+
 struct tutti__ring *tutti__ring_new(const tutti_allocator *memory, uint64_t slots)
 {
-    /* Zeroed: a late thief may read a slot of a grown ring that no item was copied to; its exchange then
-     * fails, but what it reads must have a value. */
-    struct tutti__ring *ring =
-        (struct tutti__ring *)tutti__memory_zero(memory, TUTTI__ALIGN_ANY, ring_bytes(slots));
+    /* Zeroed, as pages are: a late thief may read a slot of a grown ring that no item was copied to; its
+     * exchange then fails, but what it reads must have a value. */
+    struct tutti__ring *ring = (struct tutti__ring *)(
+        is_paged(memory, slots) ? tutti__pages_new(ring_piece, paged_bytes(slots))
+                                : tutti__memory_zero(memory, TUTTI__ALIGN_ANY, ring_bytes(slots)));
     if (ring != NULL) {
         ring->older = NULL;
         ring->memory = memory;
@@ -32,8 +46,28 @@ void tutti__ring_free(struct tutti__ring *ring)
 {
     while (ring != NULL) {
         struct tutti__ring *older = ring->older;
-        tutti__memory_free(ring->memory, ring, ring_bytes(ring->mask + 1));
+        if (is_paged(ring->memory, ring->mask + 1)) {
+            tutti__pages_free(ring, paged_bytes(ring->mask + 1));
+        } else {
+            tutti__memory_free(ring->memory, ring, ring_bytes(ring->mask + 1));
+        }
         ring = older;
+    }
+}
+
+void tutti__ring_discard(struct tutti__ring *ring)
+{
+    for (; ring != NULL; ring = ring->older) {
+        if (is_paged(ring->memory, ring->mask + 1)) { /* its first piece has the header */
+            tutti__pages_discard((char *)ring + ring_piece, paged_bytes(ring->mask + 1) - ring_piece);
+        }
+    }
+}
+
+void tutti__deque_trim(struct tutti__deque *deque)
+{
+    if (tutti__deque_is_empty(deque)) {
+        tutti__ring_discard(TUTTI_LOAD(&deque->ring, relaxed)); /* the owner's own */
     }
 }
 

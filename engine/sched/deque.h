@@ -45,6 +45,10 @@ struct tutti__deque {
 /* A ring of `slots` (a power of two); with its older ones freed by tutti__ring_free. NULL: no memory. */
 struct tutti__ring *tutti__ring_new(const tutti_allocator *memory, uint64_t slots);
 void tutti__ring_free(struct tutti__ring *ring);
+/* Give the memory behind all slots of large rings back, but keep the addresses: who still reads there
+ * finds anything. A host's allocator cannot do that; such rings stay as they are. Thread: the owner, while
+ * its queue is empty: then top has passed whatever a thief may have seen, and its exchange will fail. */
+void tutti__ring_discard(struct tutti__ring *ring);
 /* One of twice the size with the items top..bottom-1; keeps `old`. NULL when out of memory. */
 struct tutti__ring *tutti__ring_grown(struct tutti__ring *old, int64_t top, int64_t bottom);
 
@@ -55,6 +59,9 @@ bool tutti__deque_init_in(struct tutti__deque *deque, const tutti_allocator *mem
 
 /* Thread: no other uses the deque any more. */
 void tutti__deque_deinit(struct tutti__deque *deque);
+
+/* Give memory back if the deque is empty. Thread: owner. */
+void tutti__deque_trim(struct tutti__deque *deque);
 
 /* Double the ring. Returns: false when out of memory; the deque is unchanged. */
 bool tutti__deque_grow(struct tutti__deque *deque);

@@ -30,6 +30,13 @@ void tutti__feed_deinit(struct tutti__feed *feed)
     TUTTI_STORE(&feed->ring, NULL, relaxed);
 }
 
+void tutti__feed_trim(struct tutti__feed *feed)
+{
+    if (tutti__feed_is_empty(feed)) {
+        tutti__ring_discard(TUTTI_LOAD(&feed->ring, relaxed)); /* the owner's own */
+    }
+}
+
 bool tutti__feed_grow(struct tutti__feed *feed)
 {
     struct tutti__ring *ring = tutti__ring_grown(TUTTI_LOAD(&feed->ring, relaxed), feed->top_seen,

@@ -31,6 +31,8 @@ bool tutti__feed_init(struct tutti__feed *feed);
 bool tutti__feed_init_in(struct tutti__feed *feed, const tutti_allocator *memory);
 /* Thread: no other uses it. */
 void tutti__feed_deinit(struct tutti__feed *feed);
+/* Give memory back if the feed is empty. Thread: owner. */
+void tutti__feed_trim(struct tutti__feed *feed);
 /* Double the ring. Returns: false when out of memory; nothing has changed. */
 bool tutti__feed_grow(struct tutti__feed *feed);
 

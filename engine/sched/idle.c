@@ -135,6 +135,15 @@ void tutti__idle_sleep_end(struct tutti__idle *idle, struct tutti__sleeper *slee
     tutti__mutex_unlock(&idle->mu);
 }
 
+void tutti__idle_wake_all(struct tutti__idle *idle)
+{
+    tutti__mutex_lock(&idle->mu);
+    for (struct tutti__sleeper *s = idle->sleepers; s != NULL; s = s->next) {
+        tutti__parker_wake(s->parker); /* under the lock, so that none is gone meanwhile */
+    }
+    tutti__mutex_unlock(&idle->mu);
+}
+
 void tutti__idle_freeze(struct tutti__idle *idle)
 {
     tutti__mutex_lock(&idle->mu);

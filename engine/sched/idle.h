@@ -102,6 +102,9 @@ void tutti__idle_sleep_begin(struct tutti__idle *idle, struct tutti__sleeper *sl
 /* The sleep is over, for whatever reason: afterwards the caller searches. Blocks: while frozen. */
 void tutti__idle_sleep_end(struct tutti__idle *idle, struct tutti__sleeper *sleeper);
 
+/* Wake all sleepers; they look around and sleep again. */
+void tutti__idle_wake_all(struct tutti__idle *idle);
+
 /**
  * Wait until everybody who takes part sleeps, then keep them so: even woken, they do not go on before
  * tutti__idle_thaw. Blocks: yes, until those that run something have ended it.

@@ -203,16 +203,6 @@ void tutti__sched_stats(struct tutti__sched *sched, tutti_stats *out)
     out->slab_bytes = tutti__store_bytes(&sched->store);
 }
 
-void tutti__sched_trim(struct tutti__sched *sched)
-{
-    struct tutti__thread *here = tutti__thread_here(sched);
-    if (here != NULL) {
-        tutti__batch_flush(&here->batch);
-        tutti__heap_collect(&here->heap);
-    }
-    tutti__store_trim(&sched->store);
-}
-
 uint32_t tutti__sched_workers(const struct tutti__sched *sched)
 {
     return sched->worker_count;

@@ -119,8 +119,15 @@ bool tutti__sched_notify_idle(struct tutti__sched *sched, struct tutti__post *po
 /* Fill the fields of tutti_stats behind struct_size. */
 void tutti__sched_stats(struct tutti__sched *sched, tutti_stats *out);
 
-/* Give free memory of task records back to the system. Thread: any. */
+/**
+ * Give free memory of records and queues back: what this thread and threads that have ended hold, now;
+ * what a worker holds, when it next sleeps. (A foreign thread that is alive keeps its own.)
+ * Thread: any. Blocks: lock (bounded).
+ */
 void tutti__sched_trim(struct tutti__sched *sched);
+
+/* Only what the calling thread holds. */
+void tutti__sched_trim_here(struct tutti__sched *sched);
 
 uint32_t tutti__sched_workers(const struct tutti__sched *sched);
 /* How long it pays to spin before a sleep; 0 on one CPU. */

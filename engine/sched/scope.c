@@ -303,7 +303,7 @@ int tutti__scope_new(struct tutti__sched *sched, uint32_t flags, tutti_scope **o
     if (TUTTI_LOAD(&sched->closed, relaxed) != 0) { /* a hint: it could not have members */
         return TUTTI_ESTOPPED;
     }
-    tutti_scope *scope = tutti__alloc_aligned(TUTTI_CACHE_LINE, sizeof *scope);
+    tutti_scope *scope = tutti__memory_zero(sched->memory, TUTTI_CACHE_LINE, sizeof *scope);
     if (scope == NULL) {
         return TUTTI_ENOMEM;
     }
@@ -334,7 +334,7 @@ static void dealloc_scope(tutti_scope *scope)
         tutti__mutex_deinit(&scope->shards[i].mu);
     }
     tutti__mutex_deinit(&scope->mu);
-    tutti__free(scope);
+    tutti__memory_free(scope->sched->memory, scope, sizeof *scope);
 }
 
 int tutti__scope_free(tutti_scope *scope)

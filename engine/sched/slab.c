@@ -119,6 +119,7 @@ static struct tutti__slab *store_take(struct tutti__store *store, struct tutti__
     if (store->free_slabs != NULL || add_region_locked(store)) {
         slab = store->free_slabs;
         store->free_slabs = slab->next;
+        slab->taken = true;
     }
     tutti__mutex_unlock(&store->mu);
     if (slab == NULL) {
@@ -145,24 +146,67 @@ static void store_give(struct tutti__store *store, struct tutti__slab *slab)
 {
     TUTTI_STORE(&slab->heap, NULL, relaxed);
     tutti__mutex_lock(&store->mu);
+    slab->taken = false;
     slab->next = store->free_slabs;
     store->free_slabs = slab;
     tutti__mutex_unlock(&store->mu);
 }
 
-void tutti__store_trim(struct tutti__store *store)
+static struct tutti__slab *region_slab(const struct tutti__region *region, uint32_t i)
 {
-    tutti__mutex_lock(&store->mu);
-    struct tutti__slab *slab = store->free_slabs;
-    store->free_slabs = NULL;
-    while (slab != NULL) {
-        struct tutti__slab *next = slab->next;
-        tutti__pages_discard(slab, TUTTI__SLAB_BYTES); /* takes the header with it: all zero */
+    return (struct tutti__slab *)(void *)(region->slabs + (size_t)i * TUTTI__SLAB_BYTES);
+}
+
+static bool is_region_free(const struct tutti__region *region)
+{
+    for (uint32_t i = 0; i < region->count; i++) {
+        if (region_slab(region, i)->taken) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Put the free slabs of `region` into the store's list, their pages given back. */
+static void trim_region_locked(struct tutti__store *store, const struct tutti__region *region)
+    TUTTI_REQUIRES(store->mu)
+{
+    for (uint32_t i = 0; i < region->count; i++) {
+        struct tutti__slab *slab = region_slab(region, i);
+        if (slab->taken) {
+            continue;
+        }
+        if (store->memory == NULL && slab->object_units != 0) { /* 0: nothing was ever in it */
+            tutti__pages_discard(slab, TUTTI__SLAB_BYTES); /* takes the header with it: all zero */
+        }
         slab->next = store->free_slabs;
         store->free_slabs = slab;
-        slab = next;
+    }
+}
+
+void tutti__store_trim(struct tutti__store *store)
+{
+    struct tutti__region *gone = NULL;
+    tutti__mutex_lock(&store->mu);
+    store->free_slabs = NULL;
+    for (struct tutti__region **at = &store->regions; *at != NULL;) {
+        struct tutti__region *region = *at;
+        if (!store->walked && is_region_free(region)) {
+            *at = region->next;
+            region->next = gone;
+            gone = region;
+            store->bytes -= region_bytes(region);
+        } else {
+            trim_region_locked(store, region);
+            at = &region->next;
+        }
     }
     tutti__mutex_unlock(&store->mu);
+    while (gone != NULL) {
+        struct tutti__region *region = gone;
+        gone = region->next;
+        region_free(store->memory, region);
+    }
 }
 
 uint64_t tutti__store_bytes(struct tutti__store *store)
@@ -216,7 +260,8 @@ static void walk_large(struct tutti__store *store, const struct tutti__visitor *
 void tutti__store_walk(struct tutti__store *store, const struct tutti__visitor *visitor)
 {
     tutti__mutex_lock(&store->mu);
-    struct tutti__region *region = store->regions; /* only ever grows at the front */
+    struct tutti__region *region = store->regions; /* from now on it only grows, at the front */
+    store->walked = true;
     tutti__mutex_unlock(&store->mu);
     for (; region != NULL; region = region->next) {
         for (uint32_t i = 0; i < region->count; i++) {
@@ -356,6 +401,17 @@ void tutti__heap_collect(struct tutti__heap *heap)
         slab_take_in(slab, remote & 0xffffu, remote >> 16);
         slab_refile(heap, slab);
         slab = next;
+    }
+}
+
+void tutti__heap_release(struct tutti__heap *heap)
+{
+    for (uint32_t i = 0; i < TUTTI__SLAB_CLASSES; i++) {
+        struct tutti__slab *slab = heap->current[i];
+        if (slab != NULL && slab->used == 0) {
+            heap->current[i] = NULL;
+            store_give(heap->store, slab);
+        }
     }
 }
 

@@ -53,6 +53,7 @@ struct tutti__slab {
     uint32_t end_unit;          /* [owner] no whole object behind this */
     uint32_t used;              /* [owner] see the invariant */
     bool listed;                /* [owner] in heap->partial */
+    bool taken;                 /* [store.mu] not in store->free_slabs */
     struct tutti__slab *next;   /* [owner: heap->partial] [store.mu: free slabs, large blocks] */
     struct tutti__slab *prev;
     /* [any] freed by others: count << 16 | first unit, 0 = none. */
@@ -80,6 +81,7 @@ struct tutti__store {
     struct tutti__slab *free_slabs; /* [mu] owned by no heap */
     struct tutti__slab *large;      /* [mu] blocks of their own */
     uint64_t bytes;                 /* [mu] of regions and blocks */
+    bool walked;                    /* [mu] a walk has begun: regions stay from then on */
 };
 
 /* Objects of one slab that one thread has freed and not handed over yet. All zero is empty. */
@@ -96,7 +98,7 @@ void tutti__store_init(struct tutti__store *store, struct tutti__sched *sched);
 /* Free all memory, whatever is still in use. Thread: no other uses it. */
 void tutti__store_deinit(struct tutti__store *store);
 
-/* Give the pages of free slabs back to the system. Thread: any. Blocks: lock (bounded). */
+/* Give regions of free slabs, and the pages of other free slabs, back. Thread: any. Blocks: lock (bounded). */
 void tutti__store_trim(struct tutti__store *store);
 
 uint64_t tutti__store_bytes(struct tutti__store *store);
@@ -116,6 +118,9 @@ void tutti__heap_init(struct tutti__heap *heap, struct tutti__store *store);
 
 /* Take in what others have freed. Thread: owner. */
 void tutti__heap_collect(struct tutti__heap *heap);
+
+/* Give slabs without an object in use to the store. Thread: owner. */
+void tutti__heap_release(struct tutti__heap *heap);
 
 /* The slow path of tutti__heap_alloc: another slab. */
 void *tutti__heap_alloc_slow(struct tutti__heap *heap, uint32_t size_class);

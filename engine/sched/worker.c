@@ -247,11 +247,12 @@ static bool sleep_once(struct tutti__thread *thread, const struct tutti__search 
     bool in_time = true;
     tutti__batch_flush(&thread->batch);
     tutti__heap_collect(&thread->heap);
+    tutti__thread_trim(thread);
     if (thread->home == &thread->own_home) {
         TUTTI_STORE(&thread->own_home.asleep, 1, relaxed); /* the fence below orders it: home.h */
     }
     tutti__idle_sleep_begin(idle, &thread->sleeper);
-    if (!must_stay(thread) && !until->is_over(thread, until->key)) {
+    if (!must_stay(thread) && !tutti__thread_must_trim(thread) && !until->is_over(thread, until->key)) {
         in_time = tutti__parker_wait(&thread->parker, until->deadline_ns);
     }
     tutti__idle_sleep_end(idle, &thread->sleeper);
