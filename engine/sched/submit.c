@@ -299,10 +299,11 @@ static TUTTI_COLD void skip(struct tutti__thread *thread, struct attach *a)
     give_back(thread, a, a->count - a->shared);
 }
 
+/* Args: a->shared - edges that have been pushed already, the first ones. */
 static TUTTI_NOINLINE void attach(struct tutti__thread *thread, struct attach *a)
 {
     uint32_t last = a->count - 1;
-    for (uint32_t i = 0; i < last; i++) {
+    for (uint32_t i = a->shared; i < last; i++) {
         if (attach_one(a, i)) {
             a->shared++;
             continue;
@@ -499,11 +500,26 @@ TUTTI_INLINE tutti_task *make_plain(struct tutti__thread *thread, const tutti_ta
     return task;
 }
 
+static TUTTI_NOINLINE int attach_rest(struct tutti__thread *thread, tutti_task *task,
+                                      tutti_task *const *after, uint32_t shared)
+{
+    struct attach a = { .task = task, .after = after };
+    a.count = task->edge_count;
+    a.shared = shared;
+    attach(thread, &a);
+    return TUTTI_OK;
+}
+
+/* Most often all of `after` are still to settle: then pushing is all. */
 static TUTTI_NOINLINE int attach_plain(struct tutti__thread *thread, tutti_task *task,
                                        tutti_task *const *after, uint32_t count)
 {
-    struct attach a = { .task = task, .after = after, .count = count };
-    attach(thread, &a);
+    struct tutti__edge *edges = task->u.start.edges;
+    for (uint32_t i = 0; i < count; i++) {
+        if (!tutti__edge_push(&after[i]->succ, &edges[i], 0)) {
+            return attach_rest(thread, task, after, i); /* it is there: edge `i` is not counted down */
+        }
+    }
     return TUTTI_OK;
 }
 
