@@ -8,13 +8,8 @@ local kinds = require("tests.support.kinds")
 local shell = require("tests.support.shell")
 local tap = require("tests.support.tap")
 
-<<<<<<< HEAD
-local TIMEOUT = { unit = 120, stress = 180, spec = 120, scripts = 120, census = 300, check = 300,
-  package = 600 }
-=======
 local TIMEOUT = { unit = 120, stress = 180, relacy = 180, spec = 120, scripts = 120,
-  census = 300, check = 300, package = 300 }
->>>>>>> 4bf8dbc (test: run the protocols in a model checker, as they are and with planted bugs)
+  census = 300, check = 300, package = 600 }
 local BUILDS = os.getenv("TUTTI_BUILD") or "build"
 local ROOT = shell.line("pwd")
 
