@@ -24,6 +24,7 @@ struct run {
     int accepted;        /* arguments with drop_count that the engine took */
     atomic_int wrong;    /* statuses that are not documented */
     int first_wrong;     /* one of them */
+    uint64_t failed;     /* allocations that failed */
 };
 
 struct scenario {
@@ -43,6 +44,13 @@ TAP__UNUSED static bool took(struct run *run, int rc)
         atomic_fetch_add(&run->wrong, 1);
     }
     return rc == TUTTI_OK;
+}
+
+/* From here on nothing fails any more. */
+TAP__UNUSED static void disarm(struct run *run)
+{
+    run->failed += tutti__alloc_failed();
+    tutti__alloc_fail_nth(0);
 }
 
 /* Have `task` waited for at the end. Returns: `task`. */
@@ -130,8 +138,7 @@ static uint64_t run_once(const struct scenario *s, uint64_t nth, bool goes_on)
     if (s->frees_engine && run.e != NULL && tutti_engine_free(run.e) != TUTTI_OK) {
         FAIL("%s, allocation %d: not freed", s->name, (int)nth);
     }
-    uint64_t failed = tutti__alloc_failed();
-    tutti__alloc_fail_nth(0);
+    disarm(&run);
     run_end(&run, s, nth);
     if (!s->frees_engine && run.e != NULL && tutti_engine_free(run.e) != TUTTI_OK) {
         FAIL("%s, allocation %d: not freed", s->name, (int)nth);
@@ -145,7 +152,7 @@ static uint64_t run_once(const struct scenario *s, uint64_t nth, bool goes_on)
     if (tutti__alloc_live() != live) {
         FAIL("%s, allocation %d: %d blocks left", s->name, (int)nth, (int)(tutti__alloc_live() - live));
     }
-    return failed;
+    return run.failed;
 }
 
 /* Until nothing fails: then every allocation of the scenario has failed once. */
