@@ -26,8 +26,7 @@ end
 
 local PROGRAMS = { unit = true, stress = true }
 
--- More for each part under ThreadSanitizer, where a round takes ten times as long.
-local LONG_MS, LONG_TSAN_MS = 20000, 60000
+local LONG_MS = 20000
 
 --- The runs of a kind, in order: { preset, groups (nil: all), label, env, wrap, limit (times the usual) }.
 function kinds.runs(kind)
@@ -45,10 +44,10 @@ function kinds.runs(kind)
       stress("release", "one-cpu", LONG_MS),
       stress("hard", nil, LONG_MS),
       stress("hard", "16-workers", LONG_MS, 16),
-      stress("tsan", "4-workers", LONG_TSAN_MS, 4),
-      stress("tsan", "16-workers", LONG_TSAN_MS, 16),
-      stress("tsan-clang", "4-workers", LONG_TSAN_MS, 4),
-      stress("tsan-clang", "16-workers", LONG_TSAN_MS, 16),
+      stress("tsan", "4-workers", LONG_MS, 4),
+      stress("tsan", "16-workers", LONG_MS, 16),
+      stress("tsan-clang", "4-workers", LONG_MS, 4),
+      stress("tsan-clang", "16-workers", LONG_MS, 16),
       { preset = "hard", groups = { unit = true } },
       { preset = "tsan-clang", groups = { unit = true } },
     }
