@@ -230,13 +230,13 @@ static void join_outcome(tutti_task *task)
 {
     uint64_t pending = TUTTI_LOAD(&task->pending, relaxed); /* the last child's decrement was acquired */
     uint32_t flags = tutti__record_flags(task);
-    if (task->status != TUTTI_OK) {
+    if (TUTTI_GET(task->status) != TUTTI_OK) {
         return; /* the body's own failure wins */
     }
     if ((pending & TUTTI__PENDING_CHILD_FAILED) != 0) {
-        task->status = TUTTI_EFAILED;
+        TUTTI_SET(task->status, TUTTI_EFAILED);
     } else if ((pending & TUTTI__PENDING_CANCEL) != 0 && (flags & TUTTI__RECORD_LATE) == 0) {
-        task->status = TUTTI_ECANCELED; /* cancelled while it joined */
+        TUTTI_SET(task->status, TUTTI_ECANCELED); /* cancelled while it joined */
     } else {
         return;
     }
@@ -318,7 +318,7 @@ static void spread(tutti_task *task, tutti__link list, tutti__link *stack)
 static tutti__link settle_early(struct tutti__wave *wave, tutti_task *task, int status,
                                         tutti_task *cause)
 {
-    task->status = status;
+    TUTTI_SET(task->status, status);
     if (cause != NULL) {
         tutti__task_ref(cause);
         TUTTI_STORE(&task->link, cause, relaxed); /* published by the close; it is in no queue */
@@ -357,7 +357,7 @@ static void follow_failed(struct tutti__wave *wave, tutti_task *task, tutti__lin
 void tutti__wave_settle(struct tutti__wave *wave, tutti_task *task)
 {
     tutti__task_drop_arg(task);
-    int status = task->status;
+    int status = TUTTI_GET(task->status);
     tutti__link list = close_edges(wave, task);
     bool failed = status != TUTTI_OK && status != TUTTI_ECANCELED;
     /* Nobody had asked to be told, and nobody has a handle to ask with (acquire as in task_is_sole). */

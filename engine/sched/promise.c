@@ -29,7 +29,8 @@ static void complete(struct tutti__sched *sched, tutti_task *task)
 
 static void store_outcome(tutti_task *task, int status, tutti_value *value)
 {
-    task->status = status == TUTTI_ESKIPPED ? TUTTI_EFAILED : status; /* a skipped one has a cause */
+    /* a skipped one has a cause */
+    TUTTI_SET(task->status, status == TUTTI_ESKIPPED ? TUTTI_EFAILED : status);
     tutti__task_set_result(task, value);
 }
 

@@ -45,7 +45,7 @@ struct tutti_task {
         tutti_value result; /* [who settles it; any after the close] with RECORD_RESULT */
     } u;
     void *arg;           /* [const] without RECORD_INLINE */
-    int32_t status;      /* [who settles it; any after the close] */
+    TUTTI_SHARED(int32_t) status; /* [who settles it; any after the close] */
     uint32_t edge_count; /* [const] */
 
     struct tutti_task *parent; /* [const] with RECORD_PARENT; valid until this task has settled */

@@ -12,7 +12,7 @@
 static TUTTI_COLD void settle_as_cancelled(struct tutti__thread *thread, tutti_task *task)
 {
     struct tutti__wave wave;
-    task->status = TUTTI_ECANCELED;
+    TUTTI_SET(task->status, TUTTI_ECANCELED);
     tutti__wave_begin(&wave, thread->sched, thread);
     tutti__wave_settle(&wave, task);
     tutti__wave_end(&wave, false);
@@ -76,7 +76,7 @@ TUTTI_INLINE bool is_unknown(struct tutti__thread *thread, const tutti_task *tas
 {
     uint64_t pending = TUTTI_LOAD(&task->pending, relaxed) & ~TUTTI__PENDING_JOINING;
     return tutti__task_is_sole(thread, task) && pending == TUTTI__PENDING_STARTED &&
-           task->status == TUTTI_OK;
+           TUTTI_GET(task->status) == TUTTI_OK;
 }
 
 /* Is `list` nothing, or one edge that leads to a task? */
@@ -205,7 +205,7 @@ TUTTI_INLINE tutti_task *run_one(struct tutti__thread *thread, tutti_task *task)
         tutti__value_free(&result);
         return suspended(thread, task, frame.children);
     }
-    task->status = status_of(returned);
+    TUTTI_SET(task->status, status_of(returned));
     tutti__task_set_result(task, &result);
     if (frame.children != 0) {
         if (tutti__leave_to_children(thread, task, frame.children)) {

@@ -272,7 +272,7 @@ static struct tutti__wave *outermost(struct tutti__wave *wave)
 void tutti__scope_tell(struct tutti__wave *wave, tutti_task *task)
 {
     tutti_scope *scope = scope_of(task);
-    int status = task->status;
+    int status = TUTTI_GET(task->status);
     bool failed = status != TUTTI_OK && status != TUTTI_ECANCELED && status != TUTTI_ESKIPPED;
     bool fails = failed && note_failure(scope, task);
     unlink_member(scope, task);

@@ -64,7 +64,7 @@ static void init_header(tutti_task *task, tutti_task_fn fn, uint32_t refs, uint3
     TUTTI_STORE(&task->refs, refs, relaxed);
     TUTTI_STORE(&task->flags, flags | TUTTI__RECORD_LIVE, relaxed);
     task->u.start.fn = fn;
-    task->status = TUTTI_OK;
+    TUTTI_SET(task->status, TUTTI_OK);
 }
 
 static void count_submitted(struct tutti__thread *thread)
@@ -266,7 +266,7 @@ static bool attach_one(struct attach *a, uint32_t i)
         return true;
     }
     /* The push has seen the close, so status and cause may be read. */
-    if (pred->status != TUTTI_OK && a->cause == NULL) {
+    if (TUTTI_GET(pred->status) != TUTTI_OK && a->cause == NULL) {
         a->cause = tutti__task_root(pred);
     }
     return false;

@@ -71,7 +71,7 @@ static TUTTI_NOINLINE void free_with_result(struct tutti__thread *thread, tutti_
     if ((flags & TUTTI__RECORD_RESULT) != 0) {
         tutti__value_free(&task->u.result);
     }
-    if (task->status == TUTTI_ESKIPPED) {
+    if (TUTTI_GET(task->status) == TUTTI_ESKIPPED) {
         /* The cause is never itself skipped, so this does not go deeper. */
         tutti_task *cause = TUTTI_LOAD(&task->link, relaxed); /* const since the close */
         if (cause != NULL) {
@@ -86,7 +86,8 @@ void tutti__task_free(struct tutti__thread *thread, tutti_task *task)
     uint32_t flags = tutti__record_flags(task);
     TUTTI_ASSERT((flags & TUTTI__RECORD_LIVE) != 0);
     TUTTI_ASSERT((flags & TUTTI__RECORD_DROP) == 0);
-    if (TUTTI_UNLIKELY((flags & TUTTI__RECORD_RESULT) != 0 || task->status == TUTTI_ESKIPPED)) {
+    if (TUTTI_UNLIKELY((flags & TUTTI__RECORD_RESULT) != 0 ||
+                       TUTTI_GET(task->status) == TUTTI_ESKIPPED)) {
         free_with_result(thread, task, flags);
         return;
     }
@@ -140,7 +141,7 @@ bool tutti__task_is_done(const tutti_task *task)
 enum tutti_task_state tutti__task_state(const tutti_task *task)
 {
     if (tutti__task_is_done(task)) {
-        switch (task->status) {
+        switch (TUTTI_GET(task->status)) {
         case TUTTI_OK:
             return TUTTI_TASK_DONE;
         case TUTTI_ECANCELED:
@@ -172,12 +173,12 @@ int tutti__task_result(const tutti_task *task, const tutti_value **value)
         bool has = (tutti__record_flags(task) & TUTTI__RECORD_RESULT) != 0;
         *value = has ? &task->u.result : &nil;
     }
-    return task->status;
+    return TUTTI_GET(task->status);
 }
 
 tutti_task *tutti__task_root(tutti_task *task)
 {
-    if (task->status != TUTTI_ESKIPPED) {
+    if (TUTTI_GET(task->status) != TUTTI_ESKIPPED) {
         return task;
     }
     return TUTTI_LOAD(&task->link, relaxed); /* const since the close, which the caller has seen */
@@ -185,7 +186,7 @@ tutti_task *tutti__task_root(tutti_task *task)
 
 tutti_task *tutti__task_cause(const tutti_task *task)
 {
-    if (!tutti__task_is_done(task) || task->status == TUTTI_OK) {
+    if (!tutti__task_is_done(task) || TUTTI_GET(task->status) == TUTTI_OK) {
         return NULL;
     }
     return tutti__task_root((tutti_task *)(uintptr_t)task);
@@ -194,7 +195,7 @@ tutti_task *tutti__task_cause(const tutti_task *task)
 bool tutti__task_was_cancelled(const tutti_task *task)
 {
     if (tutti__task_is_done(task)) {
-        return task->status == TUTTI_ECANCELED;
+        return TUTTI_GET(task->status) == TUTTI_ECANCELED;
     }
     /* relaxed: a flag that is asked for again; nothing else is read because of it. */
     return (TUTTI_LOAD(&task->pending, relaxed) & TUTTI__PENDING_CANCEL) != 0;

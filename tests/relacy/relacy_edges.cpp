@@ -213,6 +213,7 @@ static const model_plant graph_plants[] = {
     { "tutti__edge_push", "cas", "head", MODEL_FAILURE, rl::mo_relaxed },
     { "tutti__count_down", "sub", "pending", MODEL_ORDER, rl::mo_acquire },
     { "tutti__count_down", "sub", "pending", MODEL_TEAR, rl::mo_relaxed },
+    { "tutti__edge_close", "exchange", "head", MODEL_ORDER, rl::mo_acquire },
     { "announce", "or", "pending", MODEL_DROP, rl::mo_relaxed },
 };
 

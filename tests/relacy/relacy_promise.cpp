@@ -185,6 +185,7 @@ static const model_plant settle_plants[] = {
 
 static const model_plant suspend_plants[] = {
     { "settle_started", "or", "pending", MODEL_TEAR, rl::mo_relaxed },
+    { "settle_started", "or", "pending", MODEL_ORDER, rl::mo_acquire },
     { "suspended", "or", "pending", MODEL_TEAR, rl::mo_relaxed },
     { "suspended", "or", "pending", MODEL_ORDER, rl::mo_acquire },
 };

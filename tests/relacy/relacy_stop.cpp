@@ -58,6 +58,43 @@ struct stop : model_engine {
     }
 };
 
+/* A promise and what comes after it, when a thread of the host settles it at that moment. */
+struct pending : model_engine {
+    tutti_task *promise;
+    TUTTI_SHARED(uint32_t) dropped;
+
+    pending() : model_engine(1, 1) {}
+
+    static int body(tutti_task *, void *, tutti_value *) { return TUTTI_OK; }
+
+    void prepare() override
+    {
+        MUST(tutti__sched_promise_new(sched, &promise) == TUTTI_OK);
+        tutti_task_desc desc = {};
+        desc.struct_size = sizeof desc;
+        desc.fn = body;
+        desc.arg = &dropped;
+        desc.arg_drop = stop::drop;
+        MUST(tutti__sched_submit(sched, &desc, &promise, 1, NULL) == TUTTI_OK);
+    }
+
+    void create() override {}
+
+    void other() override
+    {
+        int rc = tutti__promise_settle(promise, TUTTI_OK, NULL);
+        MUST(rc == TUTTI_OK || rc == TUTTI_ESETTLED);
+        MUST(tutti__task_is_done(promise) || rc == TUTTI_ESETTLED);
+        tutti__task_unref(promise);
+    }
+
+    void look() override { MUST(TUTTI_GET(dropped) == 1); }
+};
+
+static const model_plant pending_plants[] = {
+    { "tutti__task_claim", "cas", "pending", MODEL_TEAR, rl::mo_relaxed },
+};
+
 static const model_plant plants[] = {
     { "intake_enter", "exchange", "busy", MODEL_DROP, rl::mo_relaxed },
     { "intake_enter", "load", "closed", MODEL_ORDER, rl::mo_relaxed },
@@ -70,6 +107,7 @@ static const model_plant plants[] = {
 int main()
 {
     model_engine_begin();
-    MODEL_CHECK(MODEL_TEST(stop, 3, 10000), plants);
+    MODEL_CHECK(MODEL_TEST(stop, 3, 20000), plants);
+    MODEL_CHECK(MODEL_TEST(pending, 3, 10000), pending_plants);
     return model_end();
 }
