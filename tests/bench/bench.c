@@ -18,7 +18,7 @@ enum { IS_SLOW_BUILD = 0 };
 
 /* Workloads run in the order of their first case. */
 static const struct bench_case *const tables[] = {
-    bench_spawn, bench_graph, bench_range, bench_cancel, bench_wake, bench_growth, bench_crowd,
+    bench_spawn, bench_fib,    bench_graph, bench_range, bench_cancel, bench_wake, bench_growth, bench_crowd,
 #ifdef TUTTI_BENCH_TBB
     onetbb_spawn, onetbb_graph, onetbb_range,
 #endif

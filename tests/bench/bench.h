@@ -73,6 +73,7 @@ enum { BENCH_SIDE_MAX = 2000 }; /* of a wavefront */
 /* Each table ends with a case without a name. */
 extern const struct bench_case bench_spawn[];
 extern const struct bench_case bench_graph[];
+extern const struct bench_case bench_fib[];
 extern const struct bench_case bench_range[];
 extern const struct bench_case bench_cancel[];
 extern const struct bench_case bench_wake[];

@@ -35,6 +35,8 @@ static const struct goal goals[] = {
     { "wavefront", RIVAL, 0.5 },
     { "random_dag", RIVAL, 0.5 },
     { "binary_tree", RIVAL, 0 },
+    { "fib", RIVAL, 0 },
+    { "fib", FEWER_THREADS, 0.556 }, /* a speed-up of 1.8 */
     { "parallel_for", ALIKE, 0 },
     { "parallel_for", FEWER_THREADS, 0 },
     { "wake", RIVAL, 0 },
