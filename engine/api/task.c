@@ -10,7 +10,7 @@
 TUTTI_API int tutti_submit(tutti_engine *e, const tutti_task_desc *desc, tutti_task *const *after,
                            size_t after_count, tutti_task **out)
 {
-    if (e == NULL || desc == NULL || (after == NULL && after_count > 0)) {
+    if (TUTTI_UNLIKELY(e == NULL)) {
         return TUTTI_EINVAL;
     }
     if (tutti__engine_is_forked(e)) {
@@ -26,11 +26,24 @@ TUTTI_API void tutti_task_ref(tutti_task *t)
     }
 }
 
-TUTTI_API void tutti_task_unref(tutti_task *t)
+/* In a process that was forked, or a child of one that was. */
+static TUTTI_NOINLINE void unref_after_fork(tutti_task *t)
 {
-    if (t != NULL && !tutti__task_is_forked(t)) {
+    if (!tutti__task_is_forked(t)) {
         tutti__task_unref(t);
     }
+}
+
+TUTTI_API void tutti_task_unref(tutti_task *t)
+{
+    if (TUTTI_UNLIKELY(t == NULL)) {
+        return;
+    }
+    if (TUTTI_UNLIKELY(tutti__fork_count() != 0)) {
+        unref_after_fork(t);
+        return;
+    }
+    tutti__task_unref(t);
 }
 
 TUTTI_API enum tutti_task_state tutti_task_state(const tutti_task *t)

@@ -64,8 +64,11 @@ static TUTTI_NOINLINE tutti_task *suspended(struct tutti__thread *thread, tutti_
 }
 
 /* What a body may return, as the status of a task. */
-static int status_of(int returned)
+TUTTI_INLINE int status_of(int returned)
 {
+    if (TUTTI_LIKELY(returned == TUTTI_OK)) {
+        return TUTTI_OK;
+    }
     return returned > 0 || returned == TUTTI_ESKIPPED ? TUTTI_EFAILED : returned;
 }
 
