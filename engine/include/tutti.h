@@ -385,13 +385,15 @@ TUTTI_API int tutti_scope_cancel(tutti_scope *s);
 
 /**
  * Wait until every member has settled, then give the outcome since the last time and begin anew. A
- * member that was skipped or cancelled is not a failure.
+ * member that was skipped or cancelled is not a failure. The outcome is that of the moment in which the
+ * last member settled: what is submitted after it belongs to the next one.
  *
  * Thread:  any, as tutti_task_wait; one at a time. Blocks: yes, at most timeout_ns.
  * Args:    failed - NULL, or set to the first member that failed (a reference of the caller's), NULL
  *          if none.
  * Returns: TUTTI_OK · TUTTI_EFAILED (a member failed) · TUTTI_ECANCELED (the scope was cancelled, and
- *          none failed) · TUTTI_ETIMEDOUT · as tutti_task_wait (EDEADLK also in a member).
+ *          none failed) · TUTTI_ETIMEDOUT · TUTTI_EINVAL (another thread waits) · TUTTI_ESTOPPED (the
+ *          engine ends before the last member) · as tutti_task_wait (EDEADLK also in a member).
  */
 TUTTI_API int tutti_scope_wait(tutti_scope *s, uint64_t timeout_ns, tutti_task **failed);
 

@@ -2,13 +2,13 @@
 /*
  * scope.c - members of scopes: counted, found, cancelled together. See scope.h.
  *
- * A member's failure cancels the others on the thread that settled it, but not where it is found: the
- * scope joins a list in the thread's outermost wave, and that wave cancels the members when all else is
- * done. So a failure that fails a member of another scope, and so on, does not recurse.
+ * A member's failure cancels the others on the thread that settled it, but not where it is found:
+ * the scope joins a list in the thread's outermost wave, and that wave cancels the members when all
+ * else is done. So a failure that fails a member of another scope, and so on, does not recurse.
  *
  * Layer: sched. Locks: sched.mu (the list of scopes); scope.mu, shard.mu: leaves.
- * Invariant: `is_cancelled` is set before a canceller has any shard's lock, and a member joins a list only
- * if it reads 0 under that lock. So each member is refused or found.
+ * Invariant: `is_cancelled` is set before a canceller has any shard's lock, and a member joins a list
+ * only if it reads 0 under that lock. So each member is refused or found.
  */
 #include "base/alloc.h"
 #include "sched/core.h"
@@ -21,17 +21,17 @@ struct shard {
 };
 
 struct tutti_scope {
-    struct tutti_task anchor;         /* parent of the members; only flags and pending mean anything */
-    struct tutti__sched *sched;       /* [const] */
-    uint32_t flags;                   /* [const] enum tutti_scope_flags */
+    struct tutti_task anchor;    /* the members' parent; only flags and pending mean anything */
+    struct tutti__sched *sched;  /* [const] */
+    uint32_t flags;              /* [const] enum tutti_scope_flags */
     TUTTI_ATOMIC(uint32_t) is_cancelled; /* [mu writes] no submits until the next outcome */
     struct tutti__mutex mu;
-    struct tutti__scope_gate *gate;   /* [mu] NULL: nobody waits */
-    tutti_task *failed;               /* [mu] the first since the last outcome; a reference, or NULL */
-    TUTTI_ATOMIC(size_t) failures;    /* [mu writes] since the last outcome */
-    tutti_scope *next_failing;        /* [the wave it is listed in] */
-    tutti_scope *next;                /* [sched.mu] */
-    tutti_scope **at;                 /* [sched.mu] */
+    struct tutti__scope_gate *gate; /* [mu] NULL: nobody waits */
+    tutti_task *failed;             /* [mu] the first since the last outcome; a reference, or NULL */
+    TUTTI_ATOMIC(size_t) failures;  /* [mu writes] since the last outcome */
+    tutti_scope *next_failing;      /* [the wave it is listed in] */
+    tutti_scope *next;              /* [sched.mu] */
+    tutti_scope **at;               /* [sched.mu] */
     _Alignas(TUTTI_CACHE_LINE) TUTTI_ATOMIC(uint64_t) live; /* [any] */
     struct shard shards[TUTTI_SCOPE_SHARDS];
 };

@@ -43,11 +43,12 @@ static void random_gap(uint64_t *rng)
     }
 }
 
-static int submits(uint32_t flags, uint64_t *rng)
+static int submits(uint32_t flags, uint32_t priority, uint64_t *rng)
 {
     uint64_t end_ns = stress_end_ns();
     int count = 0;
-    tutti_task_desc desc = { .struct_size = sizeof desc, .fn = body_post, .flags = flags };
+    tutti_task_desc desc = { .struct_size = sizeof desc, .fn = body_post, .flags = flags,
+                             .priority = priority };
     while (!stress_is_over(end_ns)) {
         random_gap(rng);
         tutti__sched_submit(sched, &desc, NULL, 0, NULL);
@@ -60,7 +61,7 @@ static int submits(uint32_t flags, uint64_t *rng)
 static void *foreign(void *arg)
 {
     uint64_t rng = tap_seed() + 99;
-    *(int *)arg = submits(0, &rng);
+    *(int *)arg = submits(0, TUTTI_PRIORITY_NORMAL, &rng);
     return NULL;
 }
 
@@ -119,8 +120,10 @@ int main(void)
     uint64_t rng = tap_seed();
     for (uint32_t workers = 1; workers <= 3; workers += 2) {
         sched = sched_make(stress_workers(workers));
-        OK(submits(0, &rng) > 0, "each submit by the creator ran");
-        OK(submits(TUTTI_NO_HELP, &rng) > 0, "each strict one ran");
+        OK(submits(0, TUTTI_PRIORITY_NORMAL, &rng) > 0, "each submit by the creator ran");
+        OK(submits(TUTTI_NO_HELP, TUTTI_PRIORITY_NORMAL, &rng) > 0, "each strict one ran");
+        OK(submits(0, TUTTI_PRIORITY_HIGH, &rng) > 0, "each high one ran");
+        OK(submits(TUTTI_NO_HELP, TUTTI_PRIORITY_LOW, &rng) > 0, "each low and strict one ran");
         int count = 0;
         pthread_t thread;
         pthread_create(&thread, NULL, foreign, &count);

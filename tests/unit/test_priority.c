@@ -23,13 +23,15 @@ static void forget(tutti_task *task)
 
 /* ---- order -------------------------------------------------------------------------------- */
 
-static int ran[LEVELS * EACH]; /* numbers of the tasks, as they ran */
+static int ran[LEVELS * EACH]; /* numbers of the tasks, as they ran: on the one worker */
 static atomic_int ran_count;
 
 static int body_note(tutti_task *self, void *arg, tutti_value *result)
 {
     (void)self, (void)result;
-    ran[atomic_fetch_add(&ran_count, 1)] = (int)(intptr_t)arg;
+    int at = atomic_load(&ran_count);
+    ran[at] = (int)(intptr_t)arg;
+    atomic_store(&ran_count, at + 1); /* after it, so that who has seen the number may look */
     return TUTTI_OK;
 }
 
