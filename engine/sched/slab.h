@@ -98,7 +98,7 @@ void tutti__store_init(struct tutti__store *store, struct tutti__sched *sched);
 /* Free all memory, whatever is still in use. Thread: no other uses it. */
 void tutti__store_deinit(struct tutti__store *store);
 
-/* Give regions of free slabs, and the pages of other free slabs, back. Thread: any. Blocks: lock (bounded). */
+/* Give regions of free slabs, and the pages of other free slabs, back. Thread: any. Blocks: lock. */
 void tutti__store_trim(struct tutti__store *store);
 
 uint64_t tutti__store_bytes(struct tutti__store *store);

@@ -55,7 +55,8 @@ describe("tutti run", function()
       local tasks = {}
       for _ = 1, 3 do
         for _, priority in ipairs { "low", "normal", "high" } do
-          tasks[#tasks + 1] = tutti.parallel({ priority = priority }, function(ch, p) ch:send(p) end, order, priority)
+          local options = { priority = priority }
+          tasks[#tasks + 1] = tutti.parallel(options, function(ch, p) ch:send(p) end, order, priority)
         end
       end
       for _, task in ipairs(tasks) do task:await() end

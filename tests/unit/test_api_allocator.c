@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_api_allocator.c - config.allocator: what an engine holds comes from there and goes back there, with its
- * size; and what happens when it has nothing to give.
+ * test_api_allocator.c - config.allocator: what an engine holds comes from there and goes back there,
+ * with its size; and what happens when it has nothing to give.
  */
 #include <pthread.h>
 #include <stdlib.h>
