@@ -6,6 +6,8 @@
  *   workers are joined; an own loop still serves hooks) -> end the loop thread, or leave the
  *   caller's loop -> drain the inbox, close every handle -> free
  *
+ * Up to the end of the loop thread each step may run out of time; it can then be done again.
+ *
  * Layer: api. Locks: thread_mu (leaf).
  * Invariant: an engine that tutti_engine_new has returned has all its parts.
  */
@@ -14,6 +16,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/limits.h"
 
 /* ---- making --------------------------------------------------------------------------------- */
@@ -189,7 +192,7 @@ static void on_processes_gone(void *user)
     tutti_engine *e = user;
     tutti__mutex_lock(&e->thread_mu);
     e->are_processes_gone = true;
-    tutti__cond_signal(&e->thread_cond);
+    tutti__cond_broadcast(&e->thread_cond);
     tutti__mutex_unlock(&e->thread_mu);
 }
 
@@ -210,37 +213,93 @@ static bool are_processes_gone(void *user)
     return gone;
 }
 
-/* Have all child processes ended and wait for it; the loop must be running to see them end. */
-static void end_processes(tutti_engine *e)
+struct process_wait {
+    struct tutti__timer timer; /* wakes the loop at the deadline */
+    tutti_engine *e;
+    bool is_late;
+};
+
+static void on_deadline(struct tutti__timer *timer)
 {
-    e->stop_post.fn = on_stop_post;
-    tutti__home_post(tutti__loop_home(e->loop), &e->stop_post);
+    struct process_wait *wait =
+        (struct process_wait *)(void *)((char *)timer - offsetof(struct process_wait, timer));
+    wait->is_late = true;
+}
+
+static bool process_wait_is_over(void *user)
+{
+    struct process_wait *wait = user;
+    return wait->is_late || are_processes_gone(wait->e);
+}
+
+/* On the caller's loop. Without memory for the timer nobody but the processes ends the wait. */
+static void run_until_gone(tutti_engine *e, uint64_t deadline_ns)
+{
+    struct process_wait wait = { .timer.fn = on_deadline, .e = e };
+    uint64_t now_ns = tutti__clock_now_ns();
+    uint64_t left_ns = deadline_ns > now_ns ? deadline_ns - now_ns : 0;
+    (void)tutti__loop_timer_start(e->loop, &wait.timer,
+                                  tutti__clock_after(tutti__loop_now_ns(e->loop), left_ns));
+    (void)tutti__engine_run_until(e, process_wait_is_over, &wait);
+    tutti__loop_timer_stop(e->loop, &wait.timer);
+}
+
+/* Have all child processes ended and wait for it; the loop must be running to see them end. Returns:
+ * false: the deadline has passed. */
+static bool end_processes(tutti_engine *e, uint64_t deadline_ns)
+{
+    if (!e->is_stop_sent) {
+        e->is_stop_sent = true;
+        e->stop_post.fn = on_stop_post;
+        tutti__home_post(tutti__loop_home(e->loop), &e->stop_post);
+    }
     if (!e->has_own_loop) {
-        (void)tutti__engine_run_until(e, are_processes_gone, e);
-        return;
+        run_until_gone(e, deadline_ns);
+        return are_processes_gone(e);
     }
+    bool in_time = true;
     tutti__mutex_lock(&e->thread_mu);
-    while (!e->are_processes_gone) {
-        (void)tutti__cond_wait(&e->thread_cond, &e->thread_mu, TUTTI_FOREVER);
+    while (!e->are_processes_gone && in_time) {
+        in_time = tutti__cond_wait(&e->thread_cond, &e->thread_mu, deadline_ns);
     }
+    bool are_gone = e->are_processes_gone;
     tutti__mutex_unlock(&e->thread_mu);
+    return are_gone;
+}
+
+/* May the calling thread free the engine now? */
+static int may_free(tutti_engine *e)
+{
+    if (e == NULL) {
+        return TUTTI_EINVAL;
+    }
+    if (tutti__engine_is_forked(e)) {
+        return TUTTI_EFORKED;
+    }
+    bool is_creator = pthread_equal(e->creator, pthread_self()) != 0;
+    struct tutti__thread *here = tutti__thread_here(e->sched);
+    if ((here != NULL && tutti__thread_running(here) != NULL) ||
+        (tutti__engine_on_loop(e) && tutti__loop_is_running(e->loop)) ||
+        (is_creator && e->run_depth != 0)) {
+        return TUTTI_EDEADLK;
+    }
+    return is_creator ? TUTTI_OK : TUTTI_EINVAL;
 }
 
 TUTTI_API int tutti_engine_free(tutti_engine *e)
 {
-    if (e != NULL && tutti__engine_is_forked(e)) {
-        return TUTTI_EFORKED;
+    int rc = may_free(e);
+    if (rc != TUTTI_OK) {
+        return rc;
     }
-    if (e == NULL || !pthread_equal(e->creator, pthread_self()) || !tutti__engine_may_run(e)) {
-        return TUTTI_EINVAL;
-    }
+    uint64_t deadline_ns = tutti__clock_after(tutti__clock_now_ns(), e->grace_ns);
     TUTTI_STORE(&e->is_stopping, 1, relaxed); /* see tutti_post */
     tutti__sched_close(e->sched);
-    end_processes(e);
-    tutti__sched_stop(e->sched);
-    if (e->has_own_loop) {
-        tutti__loop_thread_stop(e);
-    } else {
+    if (!end_processes(e, deadline_ns) || tutti__sched_stop(e->sched, deadline_ns) != TUTTI_OK ||
+        (e->has_own_loop && !tutti__loop_thread_stop(e, deadline_ns))) {
+        return TUTTI_ETIMEDOUT; /* each of these goes on where it was */
+    }
+    if (!e->has_own_loop) {
         tutti__loop_close(e->loop);
         tutti__sched_leave_loop(e->sched);
     }
@@ -268,21 +327,6 @@ bool tutti__engine_may_run(tutti_engine *e)
     struct tutti__thread *here = tutti__thread_here(e->sched);
     bool is_in_task = here != NULL && tutti__thread_running(here) != NULL;
     return !is_in_task && (e->has_own_loop || !tutti__loop_is_running(e->loop));
-}
-
-int tutti__engine_run_until(tutti_engine *e, bool (*until)(void *user), void *user)
-{
-    if (tutti__engine_is_forked(e)) {
-        return TUTTI_EFORKED;
-    }
-    if (e->has_own_loop || !tutti__engine_on_loop(e)) {
-        return TUTTI_EINVAL;
-    }
-    if (!tutti__engine_may_run(e)) {
-        return TUTTI_EDEADLK;
-    }
-    TUTTI_STORE(&e->has_run, 1, relaxed); /* see tutti_task_wait */
-    return tutti__loop_run_until(e->loop, until, user);
 }
 
 TUTTI_API uint32_t tutti_engine_workers(const tutti_engine *e)

@@ -25,6 +25,7 @@
 #include "base/thread.h"
 #include "io/loop.h"
 #include "io/process.h"
+#include "sched/help.h"
 #include "sched/sched.h"
 #include "tutti.h"
 
@@ -41,16 +42,6 @@ struct tutti__natives {
     size_t count;                /* [mu] */
     size_t capacity;             /* [mu] */
     const tutti_allocator *memory; /* [const] */
-};
-
-/* A wait of the loop thread: wakes the loop when its task settles. One for each task that is being
- * waited for, kept until the task settles, so that waits with a deadline do not pile up. */
-struct tutti__wait_cell {
-    struct tutti__notice notice;
-    struct tutti__post post;
-    tutti_engine *engine;
-    tutti_task *task; /* a reference */
-    struct tutti__wait_cell *next;
 };
 
 /* Called with the slot of a thread that stops. */
@@ -75,7 +66,8 @@ struct tutti_engine {
     struct tutti__natives natives;
     void *lua;                                      /* [const once set] see bridge.h */
     void (*lua_drop)(void *pointer);                /* [const once set] */
-    struct tutti__wait_cell *cells;                 /* [loop] */
+    struct tutti__help_sleep help_sleep;            /* [loop] see wait.c */
+    uint32_t run_depth;                             /* [creator] waits and runs that it is in */
     bool must_stop;                                 /* [loop] ends the loop thread */
     struct tutti__post idle_post;                   /* [sched while is_idle_armed] see wait.c */
     struct tutti__post trim_post;                   /* [whoever set is_trim_posted, then loop] */
@@ -85,7 +77,11 @@ struct tutti_engine {
     struct tutti__cond thread_cond;
     int thread_status;                              /* [thread_mu] of the start; first EPENDING */
     bool are_processes_gone;                        /* [thread_mu] after the stop of all */
+    bool is_loop_over;                              /* [thread_mu] its own thread is about to end */
     struct tutti__post stop_post;                   /* [loop] asks it to stop all processes */
+    bool is_stop_sent;                              /* [creator] */
+    struct tutti__post end_post;                    /* [loop] ends its own thread */
+    bool is_end_sent;                               /* [creator] */
 };
 
 /* As tutti_engine_new, with the world given. Args: env - NULL = the operating system's; it must
@@ -116,7 +112,8 @@ bool tutti__engine_on_loop(tutti_engine *e);
 bool tutti__engine_may_run(tutti_engine *e);
 
 /**
- * Run the caller's loop until `until(user)`; see tutti__loop_run_until.
+ * Run the caller's loop until `until(user)`; see tutti__loop_run_until. Without workers the pool's tasks
+ * run between its rounds.
  * Thread:  the creator, with TUTTI_LOOP_CALLER.
  * Returns: TUTTI_OK · TUTTI_EDEADLK (inside a round or a task) · TUTTI_EINVAL (not the loop's
  *          thread).
@@ -129,8 +126,8 @@ int tutti__engine_run_until(tutti_engine *e, bool (*until)(void *user), void *us
  * TUTTI_ENOMEM. */
 int tutti__loop_thread_start(tutti_engine *e);
 
-/* Stop it and wait for it. */
-void tutti__loop_thread_stop(tutti_engine *e);
+/* Stop it and wait for it. Returns: false: the deadline has passed; call again. */
+bool tutti__loop_thread_stop(tutti_engine *e, uint64_t deadline_ns);
 
 /* ---- natives: native.c ---------------------------------------------------------------------- */
 

@@ -2,17 +2,27 @@
 /*
  * loop_thread.c - the thread of an engine that has its loop to itself.
  *
- * Layer: api. Locks: engine.thread_mu (leaf), for the start only.
+ * Layer: api. Locks: engine.thread_mu (leaf), for the start and the end.
  * Invariant: the thread leaves the scheduler before it ends, and ends only after the scheduler
  * stopped.
  */
 #include "api/engine.h"
 
+#include <stddef.h>
+
 static void report_start(tutti_engine *e, int status)
 {
     tutti__mutex_lock(&e->thread_mu);
     e->thread_status = status;
-    tutti__cond_signal(&e->thread_cond);
+    tutti__cond_broadcast(&e->thread_cond);
+    tutti__mutex_unlock(&e->thread_mu);
+}
+
+static void report_end(tutti_engine *e)
+{
+    tutti__mutex_lock(&e->thread_mu);
+    e->is_loop_over = true;
+    tutti__cond_broadcast(&e->thread_cond);
     tutti__mutex_unlock(&e->thread_mu);
 }
 
@@ -42,6 +52,7 @@ static void *loop_main(void *arg)
         drop_slot(e);
         tutti__loop_close(e->loop); /* here, so that close callbacks of luv run on its own thread */
         tutti__sched_leave_loop(e->sched);
+        report_end(e);
     }
     return NULL;
 }
@@ -66,19 +77,29 @@ int tutti__loop_thread_start(tutti_engine *e)
     return rc;
 }
 
-struct stop_post {
-    struct tutti__post post; /* first */
-    tutti_engine *engine;
-};
-
-static void on_stop_post(struct tutti__post *post)
+static void on_end_post(struct tutti__post *post)
 {
-    ((struct stop_post *)(void *)post)->engine->must_stop = true;
+    tutti_engine *e =
+        (tutti_engine *)(void *)((char *)post - offsetof(struct tutti_engine, end_post));
+    e->must_stop = true;
 }
 
-void tutti__loop_thread_stop(tutti_engine *e)
+bool tutti__loop_thread_stop(tutti_engine *e, uint64_t deadline_ns)
 {
-    struct stop_post stop = { .post.fn = on_stop_post, .engine = e };
-    tutti__home_post(tutti__loop_home(e->loop), &stop.post);
-    pthread_join(e->loop_thread, NULL); /* `stop` has run by then */
+    if (!e->is_end_sent) {
+        e->is_end_sent = true;
+        e->end_post.fn = on_end_post;
+        tutti__home_post(tutti__loop_home(e->loop), &e->end_post);
+    }
+    bool in_time = true;
+    tutti__mutex_lock(&e->thread_mu);
+    while (!e->is_loop_over && in_time) {
+        in_time = tutti__cond_wait(&e->thread_cond, &e->thread_mu, deadline_ns);
+    }
+    bool is_over = e->is_loop_over;
+    tutti__mutex_unlock(&e->thread_mu);
+    if (is_over) {
+        pthread_join(e->loop_thread, NULL);
+    }
+    return is_over;
 }

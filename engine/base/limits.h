@@ -26,6 +26,9 @@
 /* Extra threads for what blocks: disks and process starts do not get faster with more. */
 #define TUTTI_BLOCKING_THREADS_MAX 64u
 
+/* Threads that stand in for waiting ones; each waits, or may run something. */
+#define TUTTI_SPARES_MAX 1024u
+
 #define TUTTI_NS_PER_US UINT64_C(1000)
 #define TUTTI_NS_PER_MS UINT64_C(1000000)
 #define TUTTI_NS_PER_S UINT64_C(1000000000)

@@ -36,7 +36,7 @@ struct tutti__loop {
     const struct tutti__env *env; /* [const] */
     uint64_t deadline_ns;         /* [loop] of the poll that runs; TUTTI_FOREVER: none */
     enum part part;               /* [loop] that comes next */
-    bool is_running;              /* [loop] inside tutti__loop_run_until or _poll */
+    bool is_running;              /* [loop] inside a round */
     bool is_closed;               /* [loop] */
     bool has_more;                /* [loop] the last pump said that more is ready */
 };
@@ -272,13 +272,13 @@ int tutti__loop_run_until(struct tutti__loop *loop, bool (*until)(void *user), v
     if (loop->is_running) {
         return TUTTI_EDEADLK;
     }
-    loop->is_running = true;
     tutti__home_sleep_end(&loop->home); /* the host has perhaps slept on the backend descriptor */
     loop->has_more = true; /* unknown until the pump was asked: do not sleep in the first round */
     while (!until(user)) {
+        loop->is_running = true;
         run_round(loop);
+        loop->is_running = false;
     }
-    loop->is_running = false;
     return TUTTI_OK;
 }
 
@@ -353,6 +353,11 @@ bool tutti__loop_is_quiet(struct tutti__loop *loop)
     bool is_alive = uv_loop_alive(&loop->uv) != 0;
     uv_ref((uv_handle_t *)&loop->door);
     return !is_alive;
+}
+
+void tutti__loop_hurry(struct tutti__loop *loop)
+{
+    loop->has_more = true;
 }
 
 bool tutti__loop_is_running(const struct tutti__loop *loop)

@@ -59,7 +59,8 @@ const tutti_allocator *tutti__loop_memory(const struct tutti__loop *loop);
 uint64_t tutti__loop_now_ns(const struct tutti__loop *loop);
 
 /**
- * Run rounds until `until(user)` is true; it is asked before the first and after each.
+ * Run rounds until `until(user)` is true; it is asked before the first and after each, and may itself
+ * run rounds by this function.
  *
  * Blocks:  yes.
  * Returns: TUTTI_OK · TUTTI_EDEADLK: called from within a round; nothing has run.
@@ -93,6 +94,9 @@ uint64_t tutti__loop_prepare_sleep(struct tutti__loop *loop);
 /* Whether nothing is left that could ever run here by itself: no post, no timer, no ready
  * coroutine, no active libuv handle or request but the loop's own. May be asked by `until`. */
 bool tutti__loop_is_quiet(struct tutti__loop *loop);
+
+/* Do not sleep in the next round. Thread: the loop's, in `until`. */
+void tutti__loop_hurry(struct tutti__loop *loop);
 
 /* Whether the calling code runs inside a round. */
 bool tutti__loop_is_running(const struct tutti__loop *loop);

@@ -117,7 +117,8 @@ static bool provide_locked(struct tutti__sched *sched, struct tutti__blocking *b
         tutti__cond_signal(&b->wake);
         return true;
     }
-    if (b->threads < TUTTI_BLOCKING_THREADS_MAX) {
+    /* One that sleeps in a wait is not one of those that may be: it may wait for what is queued. */
+    if (b->threads - b->asleep < TUTTI_BLOCKING_THREADS_MAX) {
         pthread_t pthread;
         struct tutti__thread_desc desc = { "tutti-block", sched->stack_bytes, blocking_main, sched };
         if (tutti__thread_start(&pthread, &desc) == TUTTI_OK) {
@@ -125,7 +126,7 @@ static bool provide_locked(struct tutti__sched *sched, struct tutti__blocking *b
             b->threads++;
         }
     }
-    return b->threads != 0;
+    return b->threads > b->asleep;
 }
 
 /* ---- what is given to them ---------------------------------------------------------------- */
@@ -148,7 +149,7 @@ int tutti__blocking_submit(struct tutti__sched *sched, struct tutti__block_job *
         b->queued++;
         rc = TUTTI_OK;
         if (!provide_locked(sched, b)) {
-            /* No thread at all, so nobody has looked at the queue: take it out again. */
+            /* No thread that could have looked at the queue: take it out again. */
             b->last = last;
             if (last != NULL) {
                 last->next = NULL;
@@ -182,9 +183,13 @@ static bool push_task(struct tutti__sched *sched, tutti_task *task)
         b->queued++;
         provided = b->stopping ? (tutti__cond_signal(&b->wake), true) : provide_locked(sched, b);
         if (!provided) {
-            b->tasks_first = NULL; /* no thread, so nothing else is queued */
-            b->tasks_last = NULL;
-            b->queued = 0;
+            if (last != NULL) { /* no thread that could have taken any */
+                TUTTI_STORE(&last->link, NULL, relaxed);
+            } else {
+                b->tasks_first = NULL;
+            }
+            b->tasks_last = last;
+            b->queued--;
         }
     }
     tutti__mutex_unlock(&b->mu);
@@ -200,14 +205,52 @@ void tutti__blocking_push(struct tutti__sched *sched, tutti_task *task)
     }
 }
 
-void tutti__blocking_stop(struct tutti__sched *sched)
+/* ---- bodies that wait --------------------------------------------------------------------- */
+
+int tutti__blocking_lend(struct tutti__sched *sched)
+{
+    struct tutti__blocking *b = &sched->blocking;
+    int rc = TUTTI_OK;
+    tutti__mutex_lock(&b->mu);
+    b->asleep++;
+    if (b->queued > b->idle && !provide_locked(sched, b)) {
+        b->asleep--; /* the last one: who would do what is queued? */
+        rc = TUTTI_EAGAIN;
+    }
+    tutti__mutex_unlock(&b->mu);
+    return rc;
+}
+
+void tutti__blocking_take(struct tutti__sched *sched)
 {
     struct tutti__blocking *b = &sched->blocking;
     tutti__mutex_lock(&b->mu);
+    b->asleep--;
+    tutti__mutex_unlock(&b->mu);
+}
+
+/* ---- the end ------------------------------------------------------------------------------ */
+
+uint32_t tutti__blocking_threads(struct tutti__sched *sched)
+{
+    struct tutti__blocking *b = &sched->blocking;
+    tutti__mutex_lock(&b->mu);
+    uint32_t threads = b->threads;
+    tutti__mutex_unlock(&b->mu);
+    return threads;
+}
+
+bool tutti__blocking_stop(struct tutti__sched *sched, uint64_t deadline_ns)
+{
+    struct tutti__blocking *b = &sched->blocking;
+    bool in_time = true;
+    tutti__mutex_lock(&b->mu);
     b->stopping = true;
     tutti__cond_broadcast(&b->wake);
-    while (b->threads + b->leaving != 0) {
-        tutti__cond_wait(&b->ended, &b->mu, UINT64_MAX);
+    while (b->threads + b->leaving != 0 && in_time) {
+        in_time = tutti__cond_wait(&b->ended, &b->mu, deadline_ns);
     }
+    bool are_gone = b->threads + b->leaving == 0;
     tutti__mutex_unlock(&b->mu);
+    return are_gone;
 }

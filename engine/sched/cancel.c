@@ -85,6 +85,8 @@ static int cancel_started(struct tutti__sched *sched, tutti_task *task)
     if (hook != NULL) {
         tutti__home_post(hook->home, &hook->post);
     }
+    TUTTI_FENCE(seq_cst); /* cancelled and counted before, the look for waiting bodies after: lot.h */
+    tutti__lot_wake_bodies(&sched->lot, task);
     return TUTTI_EPENDING;
 }
 

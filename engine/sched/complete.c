@@ -479,6 +479,8 @@ tutti_task *tutti__wave_end(struct tutti__wave *wave, bool run)
     struct tutti__thread *thread = wave->thread;
     if (wave->settled && (thread == NULL || !thread->parks)) {
         tutti__idle_check(wave->sched);
+    } else {
+        tutti__watch_check(wave->sched);
     }
     return wave->next;
 }

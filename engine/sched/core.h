@@ -14,6 +14,7 @@
 #include <pthread.h>
 
 #include "base/env.h"
+#include "base/fence.h"
 #include "base/futex.h"
 #include "base/thread.h"
 #include "sched/deque.h"
@@ -26,6 +27,7 @@
 #include "sched/record.h"
 #include "sched/sched.h"
 #include "sched/slab.h"
+#include "sched/spare.h"
 
 enum tutti__thread_kind {
     TUTTI__THREAD_WORKER = 0, /* of the pool */
@@ -71,6 +73,12 @@ struct tutti__thread {
     TUTTI_ATOMIC(uint32_t) busy; /* foreign: 1 inside submit, 2 = and the stopper waits for it */
     pthread_t pthread;          /* [const] of a worker */
     struct tutti__thread *next; /* [sched.threads: push only] */
+    uintptr_t stack_low;        /* [owner] below this address no other body is begun in a wait */
+    bool is_spare;              /* [const] see spare.h */
+    bool is_started;            /* [spares.mu] there is a thread to join */
+    TUTTI_ATOMIC(uint32_t) has_slot; /* [spares.mu, and a spare around its waits] of a spare */
+    TUTTI_ATOMIC(uint32_t) is_told;  /* [any] a spare that sleeps was woken to look at surplus */
+    struct tutti__thread *spare_next; /* [spares.mu] */
     struct tutti__claim *claim; /* [const] the calling thread's hold on it: context.c; or NULL */
 };
 
@@ -85,7 +93,8 @@ struct tutti__blocking {
     uint32_t queued;                 /* [mu] of both */
     uint32_t threads;                /* [mu] that will look at the queues again */
     uint32_t leaving;                /* [mu] that will not, but still use the scheduler */
-    uint32_t idle;                   /* [mu] of these, waiting */
+    uint32_t idle;                   /* [mu] of threads, waiting for work */
+    uint32_t asleep;                 /* [mu] of threads, in a body that waits */
     bool stopping;                   /* [mu] */
 };
 
@@ -110,6 +119,7 @@ struct tutti__sched {
     bool has_task_hooks;                 /* [const] tasks keep their names */
     bool creator_loops;                  /* [const once adopted] the creator is the loop thread */
     TUTTI_ATOMIC(uint32_t) trims;        /* [any] how often threads were asked to trim (trim.c) */
+    TUTTI_ATOMIC(uint32_t) alarm;        /* [any] ALARM_*: what to look at before each task */
     TUTTI_ATOMIC(uint32_t) cancels;      /* [any] running tasks that were cancelled */
     TUTTI_ATOMIC(uint32_t) idle_waiters; /* [any] threads in wait_idle, and idle_post */
     TUTTI_ATOMIC(struct tutti__post *) idle_post; /* [loop sets, any takes] see idle_post.c */
@@ -129,6 +139,9 @@ struct tutti__sched {
     struct tutti__store store;
     struct tutti__lot lot;
     struct tutti__blocking blocking;
+    struct tutti__spares spares;
+    TUTTI_ATOMIC(uint32_t) outside;      /* [any] threads without a body that sleep in a wait, and
+                                            OUTSIDE_STOP: the stopper waits for them */
     /* of threads without a context: they only settle */
     _Alignas(TUTTI_CACHE_LINE) TUTTI_ATOMIC(uint64_t) settled_outside;
 };
@@ -257,6 +270,13 @@ void tutti__wave_suspended_end(struct tutti__wave *wave, tutti_task *task);
 /* May this thread run a task with one of RECORD_ELSEWHERE? */
 bool tutti__may_run(const struct tutti__thread *thread, uint32_t flags);
 
+/* The address `bytes` below here on the calling thread's stack. */
+static inline uintptr_t tutti__stack_below(size_t bytes)
+{
+    uintptr_t here = (uintptr_t)__builtin_frame_address(0); /* not of a local: a sanitizer moves those */
+    return here > bytes ? here - bytes : 0;
+}
+
 /* Put a ready task where it will be run, and wake somebody for it. Thread: with a context. */
 void tutti__push_ready(struct tutti__thread *thread, tutti_task *task);
 
@@ -270,13 +290,63 @@ tutti_task *tutti__count_down(struct tutti__thread *thread, tutti_task *task, ui
 /* The task whose failure made others fail: `task`, or the cause of a skipped one. */
 tutti_task *tutti__task_root(tutti_task *task);
 
+/* ---- waiting (wait.c) --------------------------------------------------------------------- */
+
+/* In sched->outside, above the number. */
+#define TUTTI__OUTSIDE_STOP (1u << 31)
+
+/* As tutti__sched_wait_idle, with a deadline. Returns: also TUTTI_ETIMEDOUT. */
+int tutti__sched_wait_idle_until(struct tutti__sched *sched, uint64_t deadline_ns);
+
+/* The creator begins / ends to run tasks. Returns: whether it did so already, in a wait around this
+ * one; the end gets that. */
+bool tutti__help_enter(struct tutti__thread *thread);
+void tutti__help_leave(struct tutti__thread *thread, bool helped);
+
+/* Take a task that `self`, or a task made by it, has made out of the own deque; NULL: none is at hand, or
+ * the stack is too full for another body. Thread: in the body `self`. */
+tutti_task *tutti__take_family(struct tutti__thread *thread, const tutti_task *self);
+
+/* May the running body `self` wait for `task`? Returns: TUTTI_OK · TUTTI_EDEADLK · TUTTI_ECANCELED.
+ * Thread: in that body. */
+int tutti__body_may_wait(const tutti_task *self, const tutti_task *task);
+
+/* Before the calling thread sleeps until any task has settled: raise the alarm; then look, then sleep
+ * in the lot by &sched->alarm. / Has one? */
+void tutti__watch_begin(struct tutti__sched *sched);
+bool tutti__watch_is_told(struct tutti__sched *sched);
+
+/* Spin for some hundred nanoseconds. */
+static inline void tutti__relax(void)
+{
+    for (int i = 0; i < 64; i++) {
+        tutti__cpu_relax();
+    }
+}
+
 /* ---- running (run.c, worker.c) ------------------------------------------------------------ */
 
 /* Run `task` and what becomes ready by it, a bounded number. Thread: worker or helper. */
 void tutti__run(struct tutti__thread *thread, tutti_task *task);
 
-/* Run `task` alone; what becomes ready by it is left to others. Thread: the loop's. */
-void tutti__run_pinned(struct tutti__thread *thread, tutti_task *task);
+/* Run `task` alone: what becomes ready by it is left to others. Thread: as above, in a body that waits;
+ * the loop's, for a pinned task. */
+void tutti__run_alone(struct tutti__thread *thread, tutti_task *task);
+
+/* In sched->alarm. */
+#define TUTTI__ALARM_CLOSED 1u  /* the intake is closed */
+#define TUTTI__ALARM_WATCH 2u /* a thread sleeps until any task has settled (wait.c); taken once */
+
+/* Tell it, if there is one: something has settled. Thread: any. */
+void tutti__watch_tell(struct tutti__sched *sched);
+
+static inline void tutti__watch_check(struct tutti__sched *sched)
+{
+    TUTTI_FENCE_LIGHT(); /* settled before, the look after; who sets it fences, then looks (wait.c) */
+    if (TUTTI_UNLIKELY((TUTTI_LOAD(&sched->alarm, relaxed) & TUTTI__ALARM_WATCH) != 0)) {
+        tutti__watch_tell(sched);
+    }
+}
 
 /* Take a ready task: a high one, own deque, strict queue (workers only), injector, feed, other deques, a
  * low one. Thread: worker or helper. Returns: NULL when none was found. */
@@ -307,6 +377,11 @@ void tutti__idle_check(struct tutti__sched *sched);
 /* The scheduler is idle: send the post that waits for it (idle_post.c). */
 void tutti__idle_tell(struct tutti__sched *sched);
 
+/* Is there anything ready that some thread of the pool could take? A hint, for after a fence. */
+bool tutti__any_ready(struct tutti__sched *sched);
+
+/* A context for a thread of the pool, with a home; index 0. Returns: NULL when out of memory. */
+struct tutti__thread *tutti__worker_new(struct tutti__sched *sched);
 void *tutti__worker_main(void *thread);
 
 /* ---- the rest ----------------------------------------------------------------------------- */
@@ -314,7 +389,12 @@ void *tutti__worker_main(void *thread);
 /* blocking.c */
 void tutti__blocking_init(struct tutti__blocking *blocking);
 void tutti__blocking_push(struct tutti__sched *sched, tutti_task *task);
-void tutti__blocking_stop(struct tutti__sched *sched);
+/* Wait for its threads to end. Returns: false: the deadline has passed. */
+bool tutti__blocking_stop(struct tutti__sched *sched, uint64_t deadline_ns);
+/* A TUTTI_BLOCKING body begins to sleep in a wait (as tutti__slot_lend) / goes on. */
+int tutti__blocking_lend(struct tutti__sched *sched);
+void tutti__blocking_take(struct tutti__sched *sched);
+uint32_t tutti__blocking_threads(struct tutti__sched *sched);
 void tutti__blocking_deinit(struct tutti__blocking *blocking);
 
 /* promise.c: settle a suspended task as cancelled unless somebody settles it. */

@@ -128,6 +128,17 @@ static inline void *tutti__deque_take(struct tutti__deque *deque)
     return item;
 }
 
+/* The newest item, for the owner to compare with; it may have been stolen. Thread: owner. */
+static inline void *tutti__deque_newest(const struct tutti__deque *deque)
+{
+    int64_t bottom = TUTTI_LOAD(&deque->bottom, relaxed); /* only this thread writes it */
+    if (TUTTI_LOAD(&deque->top, relaxed) >= bottom) {
+        return NULL;
+    }
+    struct tutti__ring *ring = TUTTI_LOAD(&deque->ring, relaxed); /* as bottom */
+    return TUTTI_LOAD(&ring->slots[(uint64_t)(bottom - 1) & ring->mask], relaxed);
+}
+
 /* Does it look empty? A hint for any thread; exact for the owner, and for others after a fence as far
  * as pushes go that came before one (idle.h). */
 static inline bool tutti__deque_is_empty(const struct tutti__deque *deque)

@@ -87,17 +87,23 @@ void tutti__idle_leave(struct tutti__idle *idle)
 static void wake_first(struct tutti__idle *idle, bool helpers)
 {
     struct tutti__parker *parker = NULL;
+    struct tutti__post *post = NULL;
+    struct tutti__home *home = NULL;
     tutti__mutex_lock(&idle->mu);
     /* Look again: several may have come here at once, and one woken thread is enough for all. */
     uint32_t word = TUTTI_LOAD(&idle->word, relaxed);
     if (idle->sleepers != NULL && word < TUTTI__IDLE_SEARCHING && !idle->frozen &&
         (helpers || !idle->sleepers->helps)) {
+        post = idle->sleepers->post;
+        home = idle->sleepers->home;
         parker = idle->sleepers->parker;
         unlist_locked(idle, idle->sleepers);
         idle->wakes++;
     }
     tutti__mutex_unlock(&idle->mu);
-    if (parker != NULL) {
+    if (post != NULL) {
+        tutti__home_post(home, post);
+    } else if (parker != NULL) {
         tutti__parker_wake(parker);
     }
 }
@@ -125,14 +131,16 @@ void tutti__idle_sleep_begin(struct tutti__idle *idle, struct tutti__sleeper *sl
     TUTTI_FENCE_HEAVY(); /* first pair: counted asleep before, the look at the queues after */
 }
 
-void tutti__idle_sleep_end(struct tutti__idle *idle, struct tutti__sleeper *sleeper)
+bool tutti__idle_sleep_end(struct tutti__idle *idle, struct tutti__sleeper *sleeper)
 {
     tutti__mutex_lock(&idle->mu);
     wait_thaw_locked(idle);
-    if (sleeper->listed) {
+    bool was_listed = sleeper->listed;
+    if (was_listed) {
         unlist_locked(idle, sleeper); /* woken by something else than tutti__idle_wake_one */
     }
     tutti__mutex_unlock(&idle->mu);
+    return was_listed;
 }
 
 void tutti__idle_wake_all(struct tutti__idle *idle)
@@ -144,14 +152,17 @@ void tutti__idle_wake_all(struct tutti__idle *idle)
     tutti__mutex_unlock(&idle->mu);
 }
 
-void tutti__idle_freeze(struct tutti__idle *idle)
+bool tutti__idle_freeze(struct tutti__idle *idle, uint64_t deadline_ns)
 {
+    bool in_time = true;
     tutti__mutex_lock(&idle->mu);
-    while (idle->awake != 0) {
-        tutti__cond_wait(&idle->changed, &idle->mu, UINT64_MAX);
+    while (idle->awake != 0 && in_time) {
+        in_time = tutti__cond_wait(&idle->changed, &idle->mu, deadline_ns);
     }
-    idle->frozen = true;
+    bool all_sleep = idle->awake == 0;
+    idle->frozen = all_sleep;
     tutti__mutex_unlock(&idle->mu);
+    return all_sleep;
 }
 
 void tutti__idle_thaw(struct tutti__idle *idle)

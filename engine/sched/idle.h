@@ -28,6 +28,7 @@
 #include "base/futex.h"
 #include "base/limits.h"
 #include "base/thread.h"
+#include "sched/home.h"
 
 struct tutti__sleeper {
     struct tutti__sleeper *next;   /* [idle.mu] */
@@ -35,6 +36,9 @@ struct tutti__sleeper {
     bool listed;                   /* [idle.mu] */
     bool helps;                    /* [const] cannot take every task: the others are woken first */
     struct tutti__parker *parker;  /* [const] */
+    /* [own thread, while not listed] not NULL: it sleeps elsewhere and is woken by a post */
+    struct tutti__post *post;
+    struct tutti__home *home;      /* where to */
 };
 
 struct tutti__idle {
@@ -99,8 +103,9 @@ static inline bool tutti__idle_search_end(struct tutti__idle *idle)
  */
 void tutti__idle_sleep_begin(struct tutti__idle *idle, struct tutti__sleeper *sleeper);
 
-/* The sleep is over, for whatever reason: afterwards the caller searches. Blocks: while frozen. */
-void tutti__idle_sleep_end(struct tutti__idle *idle, struct tutti__sleeper *sleeper);
+/* The sleep is over, for whatever reason: afterwards the caller searches. Blocks: while frozen.
+ * Returns: whether it was still listed; if not it was woken for work. */
+bool tutti__idle_sleep_end(struct tutti__idle *idle, struct tutti__sleeper *sleeper);
 
 /* Wake all sleepers; they look around and sleep again. */
 void tutti__idle_wake_all(struct tutti__idle *idle);
@@ -108,8 +113,9 @@ void tutti__idle_wake_all(struct tutti__idle *idle);
 /**
  * Wait until everybody who takes part sleeps, then keep them so: even woken, they do not go on before
  * tutti__idle_thaw. Blocks: yes, until those that run something have ended it.
+ * Returns: false: the deadline has passed; nobody is held.
  */
-void tutti__idle_freeze(struct tutti__idle *idle);
+bool tutti__idle_freeze(struct tutti__idle *idle, uint64_t deadline_ns);
 
 /* Let them go on, and wake all of them. */
 void tutti__idle_thaw(struct tutti__idle *idle);

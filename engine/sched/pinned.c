@@ -54,7 +54,7 @@ static void on_pinned_post(struct tutti__post *post)
         if (task == NULL) {
             return;
         }
-        tutti__run_pinned(thread, task);
+        tutti__run_alone(thread, task);
         if (env->now_ns(env->user) >= end_ns) {
             break;
         }

@@ -18,11 +18,20 @@ static TUTTI_COLD void settle_as_cancelled(struct tutti__thread *thread, tutti_t
     tutti__wave_end(&wave, false);
 }
 
+/* Returns: whether the scheduler stops. */
+static TUTTI_COLD bool heed_alarm(struct tutti__sched *sched, uint32_t alarm)
+{
+    tutti__watch_check(sched); /* what this thread ran before has settled */
+    return (alarm & TUTTI__ALARM_CLOSED) != 0;
+}
+
 /* Thread: who has started `task`: now nobody settles it early, so what it is a child of is there. */
 static bool must_not_run(struct tutti__sched *sched, const tutti_task *task)
 {
+    TUTTI_FENCE_LIGHT(); /* what ran before has settled: see tutti__watch_check */
     /* relaxed: a task that starts a moment after the close is one that was running. */
-    if (TUTTI_UNLIKELY(TUTTI_LOAD(&sched->closed, relaxed) != 0)) {
+    uint32_t alarm = TUTTI_LOAD(&sched->alarm, relaxed);
+    if (TUTTI_UNLIKELY(alarm != 0) && heed_alarm(sched, alarm)) {
         return true;
     }
     return tutti__cancel_inherited(sched, task);
@@ -273,7 +282,7 @@ void tutti__run(struct tutti__thread *thread, tutti_task *task)
     }
 }
 
-void tutti__run_pinned(struct tutti__thread *thread, tutti_task *task)
+void tutti__run_alone(struct tutti__thread *thread, tutti_task *task)
 {
     tutti_task *next = run_one(thread, task);
     if (next != NULL) {

@@ -23,12 +23,6 @@ static uint64_t next_id(void)
     return TUTTI_FETCH_ADD(&last, 1, relaxed) + 1;
 }
 
-static void wake_worker(struct tutti__home *home)
-{
-    char *thread = (char *)home - offsetof(struct tutti__thread, own_home);
-    tutti__parker_wake(&((struct tutti__thread *)(void *)thread)->parker);
-}
-
 static struct tutti__sched *alloc_sched(const struct tutti__sched_config *config)
 {
     const tutti_allocator *memory = config->memory;
@@ -65,6 +59,7 @@ static struct tutti__sched *alloc_sched(const struct tutti__sched_config *config
     tutti__store_init(&sched->store, sched);
     sched->store.memory = memory;
     tutti__blocking_init(&sched->blocking);
+    tutti__spares_init(&sched->spares);
     return sched;
 }
 
@@ -79,6 +74,7 @@ static void dealloc_sched(struct tutti__sched *sched)
         tutti__thread_free(thread);
         thread = next;
     }
+    tutti__spares_deinit(&sched->spares);
     tutti__blocking_deinit(&sched->blocking);
     tutti__store_deinit(&sched->store);
     tutti__mutex_deinit(&sched->lot.mu);
@@ -96,14 +92,11 @@ static void dealloc_sched(struct tutti__sched *sched)
 static bool make_workers(struct tutti__sched *sched, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
-        struct tutti__thread *worker = tutti__thread_new(sched, TUTTI__THREAD_WORKER);
+        struct tutti__thread *worker = tutti__worker_new(sched);
         if (worker == NULL) {
             return false;
         }
         worker->index = i;
-        worker->parks = true;
-        worker->own_home.wake = wake_worker;
-        worker->home = &worker->own_home;
         sched->workers[i] = worker;
     }
     return true;
@@ -125,6 +118,7 @@ static uint32_t start_workers(struct tutti__sched *sched, uint32_t count)
         started++;
     }
     sched->worker_count = started;
+    tutti__spares_set(&sched->spares, started);
     tutti__idle_thaw(&sched->idle);
     return started;
 }
@@ -160,7 +154,7 @@ out_dealloc:
 void tutti__sched_free(struct tutti__sched *sched)
 {
     if (sched != NULL) {
-        tutti__sched_stop(sched);
+        (void)tutti__sched_stop(sched, UINT64_MAX);
         dealloc_sched(sched);
     }
 }
@@ -201,6 +195,9 @@ void tutti__sched_stats(struct tutti__sched *sched, tutti_stats *out)
     out->steals = steals;
     out->wakes = tutti__idle_wakes(&sched->idle);
     out->slab_bytes = tutti__store_bytes(&sched->store);
+    out->workers = sched->worker_count;
+    out->spares = tutti__spares_standing(sched);
+    out->blocking = tutti__blocking_threads(sched);
 }
 
 uint32_t tutti__sched_workers(const struct tutti__sched *sched)

@@ -64,10 +64,12 @@ void tutti__sched_close(struct tutti__sched *sched);
  * before.
  *
  * Thread:  the creator, outside tasks. Other threads may be inside any call meanwhile.
- * Blocks:  yes, until the running bodies have returned.
+ * Blocks:  yes, until the running bodies have returned, at most until deadline_ns.
+ * Returns: TUTTI_OK · TUTTI_ETIMEDOUT: some have not; the intake stays closed, and it can be called
+ *          again.
  * Calls:   notices and drops, on this thread or a worker.
  */
-void tutti__sched_stop(struct tutti__sched *sched);
+int tutti__sched_stop(struct tutti__sched *sched, uint64_t deadline_ns);
 
 /* Stop if that has not been done, then free. Thread: the creator; no other thread is inside a call or
  * makes one any more; task handles have been released. */
@@ -100,6 +102,9 @@ int tutti__sched_suspended_new(struct tutti__sched *sched, tutti_task **out);
 
 /* As tutti_wait_idle; the creator's thread runs tasks meanwhile. */
 int tutti__sched_wait_idle(struct tutti__sched *sched);
+
+/* As tutti_run_until, for a creator that is not the loop thread. */
+int tutti__sched_run_until(struct tutti__sched *sched, bool (*pred)(void *user), void *user);
 
 /* The process that may use it: base/fork.h. */
 uint32_t tutti__sched_fork_count(const struct tutti__sched *sched);

@@ -79,13 +79,16 @@ static void visit(void *user, void *object)
     }
 }
 
-static void walk_all(struct tutti__sched *sched)
+static bool walk_all(struct tutti__sched *sched, uint64_t deadline_ns)
 {
     struct walk walk = { sched, sched->creator };
     struct tutti__visitor visitor = { &walk, pin, visit, unpin };
-    tutti__idle_freeze(&sched->idle);
+    if (!tutti__idle_freeze(&sched->idle, deadline_ns)) {
+        return false;
+    }
     tutti__store_walk(&sched->store, &visitor);
     tutti__idle_thaw(&sched->idle);
+    return true;
 }
 
 /* ---- steps -------------------------------------------------------------------------------- */
@@ -95,29 +98,50 @@ void tutti__sched_close(struct tutti__sched *sched)
     uint32_t open = 0;
     /* seq_cst: close, then look who is inside; see intake_enter in submit.c. */
     TUTTI_CAS_STRONG(&sched->closed, &open, 1, seq_cst, seq_cst);
+    TUTTI_FETCH_OR(&sched->alarm, TUTTI__ALARM_CLOSED, relaxed); /* see must_not_start */
+    TUTTI_FENCE(seq_cst); /* closed before, the look for bodies that wait after: lot.h */
+    tutti__lot_wake_bodies(&sched->lot, NULL);
 }
 
-static void wait_until_out(struct tutti__thread *thread)
+static bool wait_until_out(struct tutti__thread *thread, uint64_t deadline_ns)
 {
+    bool in_time = true;
     uint32_t busy = 1;
     if (TUTTI_CAS_STRONG(&thread->busy, &busy, 2, seq_cst, seq_cst)) {
         busy = 2;
     }
-    while (busy == 2) {
-        tutti__futex_wait(&thread->busy, 2, UINT64_MAX);
+    while (busy == 2 && in_time) {
+        in_time = tutti__futex_wait(&thread->busy, 2, deadline_ns);
         busy = TUTTI_LOAD(&thread->busy, seq_cst);
     }
+    return busy != 2;
 }
 
-static void wait_for_foreign(struct tutti__sched *sched)
+static bool wait_for_foreign(struct tutti__sched *sched, uint64_t deadline_ns)
 {
     /* A context that is made after this lock sees the intake closed; one made before is in the list. */
     tutti__mutex_lock(&sched->mu);
     struct tutti__thread *thread = TUTTI_LOAD(&sched->threads, relaxed);
     tutti__mutex_unlock(&sched->mu);
-    for (; thread != NULL; thread = thread->next) {
-        wait_until_out(thread);
+    bool are_out = true;
+    for (; thread != NULL && are_out; thread = thread->next) {
+        are_out = wait_until_out(thread, deadline_ns);
     }
+    return are_out;
+}
+
+/* All has settled, so who sleeps in a wait outside of a body is on its way out. */
+static bool wait_for_outside(struct tutti__sched *sched, uint64_t deadline_ns)
+{
+    bool in_time = true;
+    /* seq_cst: see leave_outside in wait.c. */
+    uint32_t left = TUTTI_FETCH_OR(&sched->outside, TUTTI__OUTSIDE_STOP, seq_cst) |
+                    TUTTI__OUTSIDE_STOP;
+    while (left != TUTTI__OUTSIDE_STOP && in_time) {
+        in_time = tutti__futex_wait(&sched->outside, left, deadline_ns);
+        left = TUTTI_LOAD(&sched->outside, seq_cst);
+    }
+    return left == TUTTI__OUTSIDE_STOP;
 }
 
 /* Take what this thread can take; the intake is closed, so it settles as cancelled. */
@@ -136,6 +160,21 @@ static void join_workers(struct tutti__sched *sched)
     for (uint32_t i = 0; i < sched->worker_count; i++) {
         pthread_join(sched->workers[i]->pthread, NULL);
     }
+    tutti__spares_wake(sched);
+    tutti__spares_join(sched);
+}
+
+static void empty_homes(struct tutti__sched *sched)
+{
+    for (uint32_t i = 0; i < sched->worker_count; i++) {
+        while (tutti__home_drain(&sched->workers[i]->own_home)) {
+        }
+    }
+    uint32_t spares = TUTTI_LOAD(&sched->spares.count, relaxed); /* their threads have been joined */
+    for (uint32_t i = 0; i < spares; i++) {
+        while (tutti__home_drain(&TUTTI_LOAD(&sched->spares.all[i], relaxed)->own_home)) {
+        }
+    }
 }
 
 /* Records that were settled early while they were queued, and posts that came too late. */
@@ -143,10 +182,7 @@ static void empty_queues(struct tutti__sched *sched)
 {
     struct tutti__thread *creator = sched->creator;
     tutti_task *task;
-    for (uint32_t i = 0; i < sched->worker_count; i++) {
-        while (tutti__home_drain(&sched->workers[i]->own_home)) {
-        }
-    }
+    empty_homes(sched);
     drain_tasks(creator);
     while ((task = tutti__strict_take(&sched->strict)) != NULL ||
            (task = tutti__level_take(&sched->levels, &sched->raised, TUTTI__LEVELS_ALL)) != NULL ||
@@ -156,25 +192,38 @@ static void empty_queues(struct tutti__sched *sched)
     tutti__batch_flush(&creator->batch);
 }
 
-void tutti__sched_stop(struct tutti__sched *sched)
+/* The steps that wait for others. Each does no harm when it is done again. */
+static bool end_all(struct tutti__sched *sched, uint64_t deadline_ns)
 {
-    if (sched->stopped) {
-        return;
-    }
     struct tutti__home *home = sched->creator->home;
-    tutti__sched_close(sched);
-    wait_for_foreign(sched);
-    tutti__blocking_stop(sched);
+    if (!wait_for_foreign(sched, deadline_ns) || !tutti__blocking_stop(sched, deadline_ns)) {
+        return false;
+    }
     drain_tasks(sched->creator);
-    walk_all(sched);
+    if (!walk_all(sched, deadline_ns)) {
+        return false;
+    }
     if (home != NULL) {
         while (tutti__home_drain(home)) {
         }
         sched->creator->home = NULL; /* so that it may wait */
     }
-    tutti__sched_wait_idle(sched);
+    int rc = tutti__sched_wait_idle_until(sched, deadline_ns);
+    sched->creator->home = home;
+    return rc == TUTTI_OK && wait_for_outside(sched, deadline_ns);
+}
+
+int tutti__sched_stop(struct tutti__sched *sched, uint64_t deadline_ns)
+{
+    if (sched->stopped) {
+        return TUTTI_OK;
+    }
+    tutti__sched_close(sched);
+    if (!end_all(sched, deadline_ns)) {
+        return TUTTI_ETIMEDOUT;
+    }
     join_workers(sched);
     empty_queues(sched);
-    sched->creator->home = home;
     sched->stopped = true;
+    return TUTTI_OK;
 }

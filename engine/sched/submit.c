@@ -358,12 +358,15 @@ static TUTTI_COLD bool widen(tutti_task_desc *full, const tutti_task_desc *desc)
     return true;
 }
 
-/* Can the loop thread, or any but it, run such a task? */
-static TUTTI_COLD bool is_loop_valid(const struct tutti__sched *sched, uint32_t flags)
+/* Can anybody run a task with one of these flags? */
+static TUTTI_COLD bool is_runnable(const struct tutti__sched *sched, uint32_t flags)
 {
     if ((flags & TUTTI_PIN_LOOP) != 0) {
         return sched->pinned.home != NULL &&
                (flags & (TUTTI_NO_LOOP | TUTTI_BLOCKING | TUTTI_NO_HELP)) == 0;
+    }
+    if ((flags & TUTTI_NO_HELP) != 0 && (flags & TUTTI_BLOCKING) == 0) {
+        return sched->worker_count != 0;
     }
     return !sched->creator_loops || sched->worker_count != 0 || (flags & TUTTI_BLOCKING) != 0;
 }
@@ -377,8 +380,8 @@ static int check(const struct tutti__sched *sched, const tutti_task_desc *desc,
         (after == NULL && after_count != 0)) {
         return TUTTI_EINVAL;
     }
-    if (TUTTI_UNLIKELY((desc->flags & (TUTTI_PIN_LOOP | TUTTI_NO_LOOP)) != 0) &&
-        !is_loop_valid(sched, desc->flags)) {
+    if (TUTTI_UNLIKELY((desc->flags & (TUTTI_PIN_LOOP | TUTTI_NO_LOOP | TUTTI_NO_HELP)) != 0) &&
+        !is_runnable(sched, desc->flags)) {
         return TUTTI_EINVAL;
     }
     if (TUTTI_UNLIKELY(desc->scope != NULL) && tutti__scope_sched(desc->scope) != sched) {

@@ -88,14 +88,21 @@ void tutti__task_observe(tutti_task *task);
 bool tutti__task_is_observed(const tutti_task *task);
 
 /**
- * Wait until `task` has settled. The creator's thread runs ready tasks meanwhile, also such as have
- * nothing to do with `task`; other threads sleep. A wait that ends early leaves nothing behind.
+ * As tutti_task_wait. Outside of bodies the creator's thread runs ready tasks meanwhile, also such as
+ * have nothing to do with `task`; other threads sleep. A wait that ends early leaves nothing behind.
  *
- * Thread:  any but workers and the loop thread.
+ * Thread:  any but the loop thread, and workers between tasks.
  * Blocks:  yes, at most timeout_ns; a helper is late by the task it has begun.
- * Returns: TUTTI_OK · TUTTI_ETIMEDOUT · TUTTI_EDEADLK (from a task body, a worker or the loop thread).
+ * Returns: TUTTI_OK · TUTTI_ETIMEDOUT · TUTTI_EDEADLK (also on those threads, and in a notice) ·
+ *          TUTTI_ECANCELED · TUTTI_EAGAIN.
  */
 int tutti__task_wait(tutti_task *task, uint64_t timeout_ns);
+
+/**
+ * The usual case of fork and join: if the calling body's newest task is `task`, and nobody has stolen
+ * it, run it here and now. Thread: any. Returns: whether it has settled by that.
+ */
+bool tutti__task_wait_here(tutti_task *task);
 
 /* ---- being told --------------------------------------------------------------------------- */
 

@@ -6,6 +6,8 @@
  * Invariant: a thread sleeps only after it has counted itself asleep and then found every queue that
  * it could take from empty (idle.h).
  */
+#include <stddef.h>
+
 #include "sched/core.h"
 
 /* ---- finding ------------------------------------------------------------------------------ */
@@ -61,16 +63,28 @@ static uint32_t choose(struct tutti__thread *thread, uint32_t count)
     return (uint32_t)(tutti__rng_next(&thread->rng) >> 32) % count;
 }
 
-/* Deque number `i` of all: the workers', then the creator's. */
+/* Deque number `i` of all: the workers', the creator's, the spares'. */
 static struct tutti__thread *victim(struct tutti__sched *sched, uint32_t i)
 {
-    return i < sched->worker_count ? sched->workers[i] : sched->creator;
+    uint32_t workers = sched->worker_count;
+    if (i < workers) {
+        return sched->workers[i];
+    }
+    /* relaxed: the count that allows `i` was read with acquire. */
+    return i == workers ? sched->creator : TUTTI_LOAD(&sched->spares.all[i - workers - 1], relaxed);
+}
+
+static uint32_t victim_count(struct tutti__sched *sched)
+{
+    /* acquire pairs with make_context in spare.c. Who has not seen a new spare yet passes by a deque
+     * that has its own thread to empty it; before a sleep there is a fence. */
+    return sched->worker_count + 1 + TUTTI_LOAD(&sched->spares.count, acquire);
 }
 
 static tutti_task *steal(struct tutti__thread *thread)
 {
     struct tutti__sched *sched = thread->sched;
-    uint32_t count = sched->worker_count + 1;
+    uint32_t count = victim_count(sched);
     bool lost = true;
     while (lost) { /* somebody else was faster, so somebody made progress */
         lost = false;
@@ -183,12 +197,18 @@ static bool any_common(struct tutti__sched *sched)
         (TUTTI_LOAD(&sched->raised, relaxed) & TUTTI__LEVELS_COMMON) != 0) {
         return true;
     }
-    for (uint32_t i = 0; i <= sched->worker_count; i++) {
+    uint32_t count = victim_count(sched);
+    for (uint32_t i = 0; i < count; i++) {
         if (!tutti__deque_is_empty(&victim(sched, i)->deque)) {
             return true;
         }
     }
     return false;
+}
+
+bool tutti__any_ready(struct tutti__sched *sched)
+{
+    return any_common(sched) || any_strict(sched);
 }
 
 /* Counted asleep: is there something to do after all? What this thread cannot take it hands on, for
@@ -211,15 +231,7 @@ static bool must_stay(struct tutti__thread *thread)
 
 /* ---- searching and sleeping --------------------------------------------------------------- */
 
-enum { LINGER_LOOKS = 8, RELAX_PAUSES = 64 };
-
-/* Some hundred nanoseconds. */
-static void relax(void)
-{
-    for (int i = 0; i < RELAX_PAUSES; i++) {
-        tutti__cpu_relax();
-    }
-}
+enum { LINGER_LOOKS = 8 };
 
 /* Counted as a searcher: look for up to spin_ns. Returns: as tutti__find. */
 static tutti_task *spin(struct tutti__thread *thread, const struct tutti__search *until)
@@ -233,7 +245,7 @@ static tutti_task *spin(struct tutti__thread *thread, const struct tutti__search
     }
     uint64_t end_ns = sched->env->now_ns(sched->env->user) + sched->spin_ns;
     do {
-        relax();
+        tutti__relax();
         task = tutti__find(thread);
     } while (task == NULL && !until->is_over(thread, until->key) &&
              sched->env->now_ns(sched->env->user) < end_ns);
@@ -277,10 +289,10 @@ tutti_task *tutti__search(struct tutti__thread *thread, const struct tutti__sear
         in_time = sleep_once(thread, until);
     }
     if (tutti__idle_search_end(&sched->idle)) {
-        bool more = any_common(sched) || any_strict(sched);
+        bool more = tutti__any_ready(sched);
         if (!more) {
             TUTTI_FENCE_HEAVY(); /* counted out before, the look after: idle.h, second pair */
-            more = any_common(sched) || any_strict(sched);
+            more = tutti__any_ready(sched);
         }
         if (more) {
             tutti__idle_wake_one(&sched->idle);
@@ -298,6 +310,7 @@ void tutti__idle_check(struct tutti__sched *sched)
         tutti__lot_wake(&sched->lot, sched);
         tutti__idle_tell(sched);
     }
+    tutti__watch_check(sched);
 }
 
 /* ---- the worker's thread ------------------------------------------------------------------ */
@@ -305,6 +318,9 @@ void tutti__idle_check(struct tutti__sched *sched)
 static bool worker_is_over(struct tutti__thread *thread, const void *unused)
 {
     (void)unused;
+    if (thread->is_spare && tutti__spare_is_surplus(thread)) {
+        return true;
+    }
     /* relaxed: before a sleep there is a fence between (sleep_once), in a spin it is asked again. */
     return TUTTI_LOAD(&thread->own_home.inbox, relaxed) != NULL ||
            TUTTI_LOAD(&thread->sched->closed, relaxed) == 2;
@@ -318,10 +334,51 @@ static tutti_task *linger(struct tutti__thread *thread)
     tutti_task *task = NULL;
     int looks = thread->sched->spin_ns != 0 ? LINGER_LOOKS : 0;
     for (; task == NULL && looks > 0; looks--) {
-        relax();
+        tutti__relax();
         task = tutti__find(thread);
     }
     return task;
+}
+
+static bool is_ending(const struct tutti__thread *thread)
+{
+    return TUTTI_LOAD(&thread->sched->closed, relaxed) == 2; /* as in worker_is_over */
+}
+
+/* Sleep outside of the pool until something comes home, there is a slot again, or the end. */
+static void rest_once(struct tutti__thread *spare)
+{
+    struct tutti__home *home = &spare->own_home;
+    struct tutti__idle *idle = &spare->sched->idle;
+    tutti__batch_flush(&spare->batch);
+    tutti__heap_collect(&spare->heap);
+    tutti__idle_check(spare->sched);
+    tutti__idle_leave(idle); /* a walk over all records does not wait for this thread */
+    TUTTI_STORE(&home->asleep, 1, relaxed);
+    TUTTI_FENCE(seq_cst); /* asleep before, the look at the inbox after: home.h */
+    if (TUTTI_LOAD(&home->inbox, relaxed) == NULL && TUTTI_LOAD(&spare->has_slot, relaxed) == 0 &&
+        !is_ending(spare)) {
+        tutti__parker_wait(&spare->parker, UINT64_MAX); /* a slot and the end come with a wake */
+    }
+    TUTTI_STORE(&home->asleep, 0, relaxed); /* a late wake is only one too many */
+    tutti__idle_enter(idle);                /* but a walk holds it up */
+}
+
+/* A spare without a slot: serve the home, run nothing else. */
+static void rest(struct tutti__thread *spare)
+{
+    struct tutti__home *home = &spare->own_home;
+    TUTTI_FENCE_HEAVY(); /* it may have been woken for something that it leaves now: idle.h */
+    if (tutti__any_ready(spare->sched)) {
+        tutti__idle_wake_one(&spare->sched->idle);
+    }
+    /* relaxed: what the slot was given for is found in the queues. */
+    while (TUTTI_LOAD(&spare->has_slot, relaxed) == 0 && !is_ending(spare)) {
+        tutti__home_drain(home);
+        if (home->pump == NULL || !home->pump(home->pump_user)) {
+            rest_once(spare);
+        }
+    }
 }
 
 static void worker_loop(struct tutti__thread *thread)
@@ -329,6 +386,10 @@ static void worker_loop(struct tutti__thread *thread)
     static const struct tutti__search until = { worker_is_over, NULL, UINT64_MAX };
     struct tutti__home *home = &thread->own_home;
     for (;;) {
+        if (TUTTI_UNLIKELY(thread->is_spare) && tutti__spare_is_surplus(thread) &&
+            !is_ending(thread) && tutti__spare_give_back(thread)) {
+            rest(thread);
+        }
         tutti__home_drain(home);
         bool more = home->pump != NULL && home->pump(home->pump_user);
         tutti_task *task = tutti__find(thread);
@@ -337,11 +398,27 @@ static void worker_loop(struct tutti__thread *thread)
         }
         if (task != NULL) {
             tutti__run(thread, task);
-        } else if (!more && TUTTI_LOAD(&thread->sched->closed, relaxed) == 2 &&
-                   TUTTI_LOAD(&home->inbox, relaxed) == NULL) {
+        } else if (!more && is_ending(thread) && TUTTI_LOAD(&home->inbox, relaxed) == NULL) {
             return;
         }
     }
+}
+
+static void wake_worker(struct tutti__home *home)
+{
+    char *thread = (char *)home - offsetof(struct tutti__thread, own_home);
+    tutti__parker_wake(&((struct tutti__thread *)(void *)thread)->parker);
+}
+
+struct tutti__thread *tutti__worker_new(struct tutti__sched *sched)
+{
+    struct tutti__thread *worker = tutti__thread_new(sched, TUTTI__THREAD_WORKER);
+    if (worker != NULL) {
+        worker->parks = true;
+        worker->own_home.wake = wake_worker;
+        worker->home = &worker->own_home;
+    }
+    return worker;
 }
 
 void *tutti__worker_main(void *arg)
@@ -349,6 +426,7 @@ void *tutti__worker_main(void *arg)
     struct tutti__thread *thread = arg;
     struct tutti__sched *sched = thread->sched;
     tutti__idle_enter(&sched->idle); /* waits until all workers are there */
+    thread->stack_low = tutti__stack_below(tutti__thread_stack(sched->stack_bytes) / 4 * 3);
     TUTTI_ALWAYS(tutti__thread_bind(thread));
     if (sched->hooks != NULL && sched->hooks->worker_start != NULL) {
         sched->hooks->worker_start(sched->hooks->user, thread->index);

@@ -26,6 +26,11 @@ struct model_worker {
 inline model_worker model_workers[MODEL_THREADS];
 inline uint32_t model_worker_count;
 
+size_t tutti__thread_stack(size_t stack_bytes)
+{
+    return stack_bytes + 0x10000; /* of a fiber, on which no body waits */
+}
+
 int tutti__thread_start(pthread_t *out, const struct tutti__thread_desc *desc)
 {
     model_worker *worker = &model_workers[++model_worker_count]; /* 0 is the creator */
@@ -121,7 +126,7 @@ struct model_engine : model_test {
     {
         if (index == 0) {
             create();
-            tutti__sched_stop(sched);
+            MUST(tutti__sched_stop(sched, UINT64_MAX) == TUTTI_OK);
             wait_until(&others_left, 0);
             tutti__sched_free(sched);
         } else if (index <= workers) {

@@ -25,7 +25,7 @@ struct stop : model_engine {
 
     void create() override
     {
-        tutti__sched_stop(sched);
+        (void)tutti__sched_stop(sched, UINT64_MAX);
         TUTTI_SET(stopped, 1); /* what is dropped later is a race with this thread's look */
         tutti_task_desc desc = {};
         desc.struct_size = sizeof desc;

@@ -97,7 +97,7 @@ static void against_foreign(void)
         for (uint64_t i = tap_random(&rng) % 20; i > 0; i--) {
             random_pause(&rng);
         }
-        tutti__sched_stop(sched);
+        tutti__sched_stop(sched, UINT64_MAX);
         for (int i = 0; i < FOREIGN; i++) {
             pthread_join(threads[i], NULL);
         }

@@ -144,7 +144,7 @@ static void stop_with_queue(void)
     struct release release = { &gate, RUN + QUEUED }; /* a queued one may begin before the stop */
     pthread_t thread;
     pthread_create(&thread, NULL, release_later, &release);
-    tutti__sched_stop(sched);
+    tutti__sched_stop(sched, UINT64_MAX);
     pthread_join(thread, NULL);
     int cancelled = 0;
     for (int i = 0; i < RUN + QUEUED; i++) {

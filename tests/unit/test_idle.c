@@ -83,7 +83,7 @@ static void sleepers(void)
     tutti__idle_notify(&idle);
     OK(!tutti__parker_wait(&parkers[0], 0), "while one searches nobody is woken");
     tutti__idle_sleep_begin(&idle, &s[1]);
-    tutti__idle_freeze(&idle); /* returns at once: all sleep */
+    tutti__idle_freeze(&idle, UINT64_MAX); /* returns at once: all sleep */
     tutti__idle_notify(&idle);
     OK(!tutti__parker_wait(&parkers[0], 0) && !tutti__parker_wait(&parkers[1], 0),
        "while frozen nobody is woken");

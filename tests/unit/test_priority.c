@@ -286,7 +286,7 @@ static void stopped(void)
     }
     tutti__sched_close(sched);
     sem_post(&gate.open);
-    tutti__sched_stop(sched);
+    tutti__sched_stop(sched, UINT64_MAX);
     int done = 0;
     for (int i = 0; i < MANY; i++) {
         done += tutti__task_is_done(tasks[i]) ? 1 : 0;

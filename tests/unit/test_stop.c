@@ -94,8 +94,8 @@ static void with_everything(uint32_t workers)
     }
     t[READY] = spawn(sched, body_empty, NULL);
 
-    tutti__sched_stop(sched);
-    tutti__sched_stop(sched); /* twice is once */
+    tutti__sched_stop(sched, UINT64_MAX);
+    tutti__sched_stop(sched, UINT64_MAX); /* twice is once */
     for (int i = 0; i < COUNT; i++) {
         OK(tutti__task_is_done(t[i]), "task %d has settled: state %d", i, (int)tutti__task_state(t[i]));
     }
@@ -131,7 +131,7 @@ static void large_records(void)
         tutti__sched_submit(sched, &desc, &promise, 1, &tasks[i]);
     }
     tutti__task_unref(promise);
-    tutti__sched_stop(sched);
+    tutti__sched_stop(sched, UINT64_MAX);
     for (int i = 0; i < 10; i++) {
         OK(tutti__task_is_done(tasks[i]), "a large one has settled");
         tutti__task_unref(tasks[i]);
