@@ -67,6 +67,7 @@ struct tutti_engine {
     void *lua;                                      /* [const once set] see bridge.h */
     void (*lua_drop)(void *pointer);                /* [const once set] */
     struct tutti__help_sleep help_sleep;            /* [loop] see wait.c */
+    uint32_t poll_turn;                             /* [loop] see poll.c */
     uint32_t run_depth;                             /* [creator] waits and runs that it is in */
     bool must_stop;                                 /* [loop] ends the loop thread */
     struct tutti__post idle_post;                   /* [sched while is_idle_armed] see wait.c */

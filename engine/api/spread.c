@@ -115,7 +115,7 @@ static void submit_helpers(tutti_engine *e, struct job *job, uint32_t count)
         .fn = helper_body,
         .arg = job,
         .arg_drop = job_unref,
-        .flags = TUTTI_DETACH,
+        .flags = TUTTI_DETACH | TUTTI_NO_LOOP, /* a long range must not hold up the loop */
     };
     for (uint32_t i = 0; i < count; i++) {
         TUTTI_FETCH_ADD(&job->refs, 1, relaxed); /* the caller has one meanwhile */

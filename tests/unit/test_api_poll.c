@@ -154,13 +154,14 @@ static void test_budget_of_posts(void)
         int rc = tutti_poll(engine, 3 * TUTTI_NS_PER_MS + 1);
         int ran = steps_run - before;
         int want = STEPS - before < 4 ? STEPS - before : 4;
-        if (ran != want || rc != (steps_run < STEPS ? TUTTI_EAGAIN : TUTTI_OK)) {
+        if (ran != want || (rc != TUTTI_EAGAIN && steps_run < STEPS)) {
             FAIL("poll %d ran %d steps and returned %d", polls, ran, rc);
         }
     }
     for (int i = 0; i < STEPS; i++) {
         in_order = in_order && step_order[i] == i;
     }
+    EQ_INT(tutti_poll(engine, TUTTI_NS_PER_MS), TUTTI_OK, "then nothing is ready");
     EQ_INT(steps_run, STEPS, "all steps were run, four a poll: the last one begins in time");
     OK(in_order, "in the order they were posted");
     end();
@@ -283,12 +284,79 @@ static void test_budget_of_lua(void)
     for (int polls = 0; steps_run < STEPS && polls < STEPS; polls++) {
         int before = steps_run;
         int rc = tutti_poll(engine, 3 * TUTTI_NS_PER_MS + 1);
-        if (steps_run - before > 4 || rc != (steps_run < STEPS ? TUTTI_EAGAIN : TUTTI_OK)) {
+        if (steps_run - before > 4 || (rc != TUTTI_EAGAIN && steps_run < STEPS)) {
             FAIL("poll %d ran %d coroutines and returned %d", polls, steps_run - before, rc);
         }
     }
+    EQ_INT(tutti_poll(engine, TUTTI_NS_PER_MS), TUTTI_OK, "then nothing is ready");
     EQ_INT(steps_run, STEPS, "each was run, four a poll");
     lua_close(L);
+    end();
+}
+
+/* ---- without workers ------------------------------------------------------------------------- */
+
+static int body_chain(tutti_task *self, void *arg, tutti_value *result)
+{
+    (void)self, (void)result;
+    tutti_task_desc desc = { .struct_size = sizeof desc, .fn = body_chain, .arg = arg,
+                             .flags = TUTTI_DETACH };
+    slow_step(arg);
+    if (steps_run < STEPS) {
+        tutti_submit(engine, &desc, NULL, 0, NULL);
+    }
+    return TUTTI_OK;
+}
+
+static void test_tasks_without_workers(void)
+{
+    static int number = 7;
+    begin(TUTTI_LOOP_CALLER, &fake_env);
+    tutti_task_desc desc = { .struct_size = sizeof desc, .fn = body_chain, .arg = &number };
+    steps_run = 0;
+    REQUIRE(tutti_submit(engine, &desc, NULL, 0, NULL) == TUTTI_OK, "a task that makes the next one");
+    for (int polls = 0; steps_run < STEPS && polls < 4 * STEPS; polls++) {
+        int before = steps_run;
+        int rc = tutti_poll(engine, 3 * TUTTI_NS_PER_MS + 1);
+        if (steps_run - before > 4 || (rc != TUTTI_EAGAIN && steps_run < STEPS)) {
+            FAIL("poll %d ran %d tasks and returned %d", polls, steps_run - before, rc);
+        }
+    }
+    EQ_INT(steps_run, STEPS, "a poll runs the pool's tasks where nobody else does, within its budget");
+    while (tutti_poll(engine, TUTTI_NS_PER_MS) == TUTTI_EAGAIN) {
+    }
+    EQ_INT(tutti_poll(engine, 0), TUTTI_OK, "then nothing is ready");
+    end();
+}
+
+static bool is_readable(void);
+static uint64_t timeout_now(void);
+
+static void *submit_one(void *arg)
+{
+    tutti_task_desc desc = { .struct_size = sizeof desc, .fn = body_slow, .arg = arg };
+    EQ_INT(tutti_submit(engine, &desc, NULL, 0, NULL), TUTTI_OK, "a foreign thread submits");
+    return NULL;
+}
+
+static void test_backend_without_workers(void)
+{
+    static int number = 8;
+    pthread_t thread;
+    begin(TUTTI_LOOP_CALLER, &fake_env);
+    steps_run = 0;
+    while (tutti_poll(engine, 0) == TUTTI_EAGAIN) {
+    }
+    OK(timeout_now() == TUTTI_FOREVER && timeout_now() == TUTTI_FOREVER, "the host may sleep");
+    OK(!is_readable(), "nothing wakes it");
+    pthread_create(&thread, NULL, submit_one, &number);
+    pthread_join(thread, NULL);
+    OK(is_readable(), "but a task that only the host can run");
+    EQ_UINT(timeout_now(), 0, "after which it may not sleep");
+    tutti_poll(engine, TUTTI_NS_PER_MS);
+    EQ_INT(steps_run, 1, "and which a poll runs");
+    (void)submit_one(&number);
+    EQ_UINT(timeout_now(), 0, "nor may it with a task of its own");
     end();
 }
 
@@ -386,6 +454,8 @@ int main(void)
     test_rest_is_not_lost();
     test_budget_of_pinned();
     test_budget_of_lua();
+    test_tasks_without_workers();
+    test_backend_without_workers();
     test_backend();
     test_backend_process();
     return TAP_END();
