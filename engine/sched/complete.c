@@ -145,10 +145,13 @@ void tutti__wave_ready(struct tutti__wave *wave, tutti_task *task)
 
 tutti_task *tutti__count_down(struct tutti__thread *thread, tutti_task *task, uint32_t count)
 {
+    /* First the references, then the state: the other way round, one who claims it and drops his handle
+     * in between would go unseen. */
+    bool sole = tutti__task_is_sole(thread, task);
     /* acquire: what was done with edges that are counted already comes with it (each was counted by a
      * read-modify-write with release, and these form one release sequence). */
     uint64_t old = TUTTI_LOAD(&task->pending, acquire);
-    if (old == count && tutti__task_is_sole(thread, task)) {
+    if (old == count && sole) {
         /* Ours are the last, and nobody has a handle to claim it by: no exchange is needed. */
         TUTTI_STORE(&task->pending, 0, relaxed);
     } else {

@@ -201,7 +201,8 @@ void tutti__task_free(struct tutti__thread *thread, tutti_task *task);
  * Is the caller's reference the only one? Then nobody else can look at, cancel, wait for or come after
  * the task, and nobody can get to: references are made from references. So what is otherwise an
  * exchange may be a plain store.
- * Order: acquire pairs with the release of each dropped one: what was done with it is over and seen.
+ * Order: acquire pairs with the release of each dropped one: what was done with it is over and seen,
+ *        by what is read after this. Ask this first, then look at the task.
  */
 static inline bool tutti__task_is_sole(const struct tutti__thread *thread, const tutti_task *task)
 {

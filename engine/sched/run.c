@@ -86,9 +86,11 @@ TUTTI_INLINE int status_of(int returned)
  * needs no wave. */
 TUTTI_INLINE bool is_unknown(struct tutti__thread *thread, const tutti_task *task)
 {
+    if (!tutti__task_is_sole(thread, task)) { /* first: see tutti__count_down */
+        return false;
+    }
     uint64_t pending = TUTTI_LOAD(&task->pending, relaxed) & ~TUTTI__PENDING_JOINING;
-    return tutti__task_is_sole(thread, task) && pending == TUTTI__PENDING_STARTED &&
-           TUTTI_GET(task->status) == TUTTI_OK;
+    return pending == TUTTI__PENDING_STARTED && TUTTI_GET(task->status) == TUTTI_OK;
 }
 
 /* Is `list` nothing, or one edge that leads to a task? */
