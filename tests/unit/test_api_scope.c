@@ -402,6 +402,8 @@ struct inside {
     int rc;
     int other_rc;
     tutti_scope *other;
+    tutti_task *never;
+    atomic_bool is_second;
 };
 
 static int body_wait_own(tutti_task *self, void *arg, tutti_value *result)
@@ -433,6 +435,53 @@ static void inside(void)
     EQ_INT(inside.rc, TUTTI_EDEADLK, "as well");
     scope_end(inside.scope);
     scope_end(inside.other);
+}
+
+/* A task, with no other worker, waits for a scope that it fills: a spare thread runs the members. */
+static int body_fill(tutti_task *self, void *arg, tutti_value *result)
+{
+    (void)self, (void)result;
+    struct inside *inside = arg;
+    atomic_int count = 0;
+    for (int i = 0; i < 50; i++) {
+        submit(inside->other, body_count, &count, NULL, NULL);
+    }
+    inside->rc = scope_wait(inside->other);
+    inside->other_rc = atomic_load(&count);
+    submit(inside->other, body_status, NULL, inside->never, NULL);
+    atomic_store(&inside->is_second, true);
+    return tutti_scope_wait(inside->other, TUTTI_FOREVER, NULL);
+}
+
+static void waits_in_task(void)
+{
+    tutti_engine *outer = engine;
+    tutti_config config = { .struct_size = sizeof config, .workers = 1 };
+    REQUIRE(tutti_engine_new(&engine, &config) == TUTTI_OK, "an engine with one worker");
+    struct inside inside = { .scope = scope_make(0), .other = scope_make(0),
+                             .never = promise_make(), .rc = 1 };
+    tutti_task *task = NULL;
+    tutti_task_desc desc = { .struct_size = sizeof desc, .fn = body_fill, .arg = &inside,
+                             .flags = TUTTI_NO_HELP, .scope = inside.scope };
+    tutti_submit(engine, &desc, NULL, 0, &task);
+    while (!atomic_load(&inside.is_second)) {
+        sched_yield(); /* this thread does not help */
+    }
+    nanosleep(&(struct timespec){ .tv_nsec = 2000000 }, NULL); /* likely in its second wait */
+    tutti_scope_cancel(inside.scope); /* it waits for ever: it is told */
+    EQ_INT(scope_wait(inside.scope), TUTTI_ECANCELED, "a task that waits for a scope is cancelled");
+    EQ_INT(tutti_task_result(task, NULL), TUTTI_ECANCELED, "its wait said so");
+    EQ_INT(inside.rc, TUTTI_OK, "its first wait, for 50 members, ended");
+    EQ_INT(inside.other_rc, 50, "after all of them");
+    tutti_scope_cancel(inside.other);
+    EQ_INT(scope_wait(inside.other), TUTTI_ECANCELED, "the other scope has lost nothing");
+    tutti_task_cancel(inside.never);
+    tutti_task_unref(inside.never);
+    tutti_task_unref(task);
+    scope_end(inside.scope);
+    scope_end(inside.other);
+    EQ_INT(tutti_engine_free(engine), TUTTI_OK, "freed");
+    engine = outer;
 }
 
 static void *settle_later(void *promise)
@@ -524,6 +573,7 @@ int main(void)
         suspended();
         cascade();
         inside();
+        waits_in_task();
         waits();
         refused();
         end();
