@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- What `./tutti test`, `./tutti test tsan` and `./tutti test long` run: which groups of which build, and
 -- under which conditions. Two cores hide much: so fewer CPUs, more threads, another compiler as well.
+-- The first is for every change, in under five minutes; what hunts for races is in the second.
 -- Invariant: every unit and every stress program is in each kind at least once.
 
 local shell = require("tests.support.shell")
@@ -32,6 +33,9 @@ local LONG_MS = 20000
 function kinds.runs(kind)
   if kind == "tsan" then
     return {
+      stress("release", "one-cpu", 100),
+      stress("release", "one-worker", 100, 1),
+      { preset = "hard", groups = PROGRAMS, env = { "TUTTI_STRESS_MS=200" } },
       { preset = "tsan", groups = { unit = true, spec = true, scripts = true } },
       stress("tsan", "4-workers", 200, 4),
       stress("tsan", "16-workers", 200, 16),
@@ -56,13 +60,7 @@ function kinds.runs(kind)
     end
     return runs
   end
-  return {
-    { preset = "release" },
-    stress("release", "one-cpu", 100),
-    stress("release", "one-worker", 100, 1),
-    { preset = "dev" },
-    { preset = "hard", groups = PROGRAMS, env = { "TUTTI_STRESS_MS=200" } },
-  }
+  return { { preset = "release" }, { preset = "dev" } }
 end
 
 --- Whether `word` names a kind rather than a filter.
