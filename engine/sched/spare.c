@@ -97,6 +97,25 @@ static bool start_one(struct tutti__sched *sched)
 
 /* ---- lending ------------------------------------------------------------------------------ */
 
+/* If there are too many, tell one that sleeps, perhaps. Whoever is told and then takes itself out of the
+ * number for another reason calls this again, so that no surplus is forgotten. */
+static void tell_spare_locked(struct tutti__spares *spares) TUTTI_REQUIRES(spares->mu)
+{
+    if (spares->active <= spares->wanted) {
+        return;
+    }
+    uint32_t count = TUTTI_LOAD(&spares->count, relaxed); /* written under mu only */
+    for (uint32_t i = 0; i < count; i++) {
+        struct tutti__thread *spare = TUTTI_LOAD(&spares->all[i], relaxed);
+        /* acq_rel: if it has been told already and has not looked since, it will see this surplus. */
+        if (TUTTI_LOAD(&spare->has_slot, relaxed) != 0 &&
+            TUTTI_EXCHANGE(&spare->is_told, 1, acq_rel) == 0) {
+            tutti__parker_wake(&spare->parker);
+            return;
+        }
+    }
+}
+
 /* Let somebody that is there already have the slot. */
 static bool pass_on(struct tutti__spares *spares)
 {
@@ -106,6 +125,7 @@ static bool pass_on(struct tutti__spares *spares)
     if (is_passed) {
         spares->active--; /* one of those that were too many stays */
         count_surplus_locked(spares);
+        tell_spare_locked(spares);
     } else if ((spare = spares->resting) != NULL) {
         spares->resting = spare->spare_next;
         TUTTI_STORE(&spare->has_slot, 1, relaxed); /* the wake below orders it */
@@ -134,30 +154,13 @@ static int lend(struct tutti__sched *sched)
     return rc;
 }
 
-/* Tell one that sleeps, perhaps, that it is too many. */
-static void tell_spare_locked(struct tutti__spares *spares) TUTTI_REQUIRES(spares->mu)
-{
-    uint32_t count = TUTTI_LOAD(&spares->count, relaxed); /* written under mu only */
-    for (uint32_t i = 0; i < count; i++) {
-        struct tutti__thread *spare = TUTTI_LOAD(&spares->all[i], relaxed);
-        /* acq_rel: if it has been told already and has not looked since, it will see this surplus. */
-        if (TUTTI_LOAD(&spare->has_slot, relaxed) != 0 &&
-            TUTTI_EXCHANGE(&spare->is_told, 1, acq_rel) == 0) {
-            tutti__parker_wake(&spare->parker);
-            return;
-        }
-    }
-}
-
 static void take_back(struct tutti__sched *sched)
 {
     struct tutti__spares *spares = &sched->spares;
     tutti__mutex_lock(&spares->mu);
     spares->active++;
     count_surplus_locked(spares);
-    if (spares->active > spares->wanted) {
-        tell_spare_locked(spares);
-    }
+    tell_spare_locked(spares);
     tutti__mutex_unlock(&spares->mu);
 }
 
@@ -176,9 +179,11 @@ int tutti__slot_lend(struct tutti__thread *thread)
     if (!has_slot(thread)) {
         return TUTTI_OK;
     }
+    /* relaxed: before it counts, so that from then on nobody tells this one, who would not hear it. */
+    TUTTI_STORE(&thread->has_slot, 0, relaxed);
     int rc = lend(thread->sched);
-    if (rc == TUTTI_OK && thread->is_spare) {
-        TUTTI_STORE(&thread->has_slot, 0, relaxed); /* a guess of tell_spare_locked may be wrong: it loops */
+    if (rc != TUTTI_OK) {
+        TUTTI_STORE(&thread->has_slot, 1, relaxed);
     }
     return rc;
 }
@@ -188,9 +193,7 @@ void tutti__slot_take(struct tutti__thread *thread)
     if (thread->kind == TUTTI__THREAD_BLOCKING) {
         tutti__blocking_take(thread->sched);
     } else if (has_slot(thread)) {
-        if (thread->is_spare) {
-            TUTTI_STORE(&thread->has_slot, 1, relaxed);
-        }
+        TUTTI_STORE(&thread->has_slot, 1, relaxed);
         take_back(thread->sched);
     }
 }
@@ -216,6 +219,7 @@ bool tutti__spare_give_back(struct tutti__thread *spare)
         TUTTI_STORE(&spare->has_slot, 0, relaxed); /* who gives it one wakes it */
         spare->spare_next = spares->resting;
         spares->resting = spare;
+        tell_spare_locked(spares);
     }
     tutti__mutex_unlock(&spares->mu);
     return is_surplus;

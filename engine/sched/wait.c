@@ -244,9 +244,21 @@ bool tutti__task_wait_here(tutti_task *task)
 
 /* ---- in a body: waiting ------------------------------------------------------------------- */
 
+/* Would `self` wait for one that waits for it? */
+static bool is_own_ancestor(const tutti_task *self, const tutti_task *task)
+{
+    /* What has not started, and a child of one's own, is none: so a family as deep as it may be never
+     * comes to the walk. relaxed: an ancestor's start was seen by whoever made a child in it. */
+    if ((TUTTI_LOAD(&task->pending, relaxed) & TUTTI__PENDING_STARTED) == 0 ||
+        tutti__record_parent(task) == self) {
+        return false;
+    }
+    return is_below(self, task);
+}
+
 int tutti__body_may_wait(const tutti_task *self, const tutti_task *task)
 {
-    if (self == task || is_below(self, task)) {
+    if (self == task || is_own_ancestor(self, task)) {
         return TUTTI_EDEADLK;
     }
     return tutti__task_is_cancelled(self) ? TUTTI_ECANCELED : TUTTI_OK;

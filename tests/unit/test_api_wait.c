@@ -4,6 +4,7 @@
  *
  * Layer: tests only. Locks: none.
  */
+#include <dirent.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdatomic.h>
@@ -18,6 +19,18 @@
 #include "tutti.h"
 
 #define MS UINT64_C(1000000)
+
+/* ThreadSanitizer ends a child of fork that starts threads. */
+#ifdef __SANITIZE_THREAD__
+#define CHILD_HAS_THREADS 0
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define CHILD_HAS_THREADS 0
+#endif
+#endif
+#ifndef CHILD_HAS_THREADS
+#define CHILD_HAS_THREADS 1
+#endif
 
 /* How a child of fork ends. LeakSanitizer would look at threads that only the parent has. */
 #ifdef __SANITIZE_ADDRESS__
@@ -467,6 +480,9 @@ static int check_forked(tutti_task *task, tutti_task *promise)
         tutti_engine_workers(engine) != 0) {
         return 2;
     }
+    if (!CHILD_HAS_THREADS) {
+        return 0;
+    }
     begin(2, TUTTI_LOOP_OWN_THREAD); /* an engine of the child's own */
     atomic_int count = 0;
     tutti_task *mine = start(body_count, &count, 0);
@@ -640,13 +656,13 @@ static void few_threads(void)
 
 static int count_files(const char *folder)
 {
-    char command[64];
-    snprintf(command, sizeof command, "ls %s | wc -l", folder);
-    FILE *pipe = popen(command, "r");
-    int count = -1;
-    if (pipe != NULL) {
-        (void)!fscanf(pipe, "%d", &count);
-        pclose(pipe);
+    int count = 0;
+    DIR *dir = opendir(folder);
+    while (dir != NULL && readdir(dir) != NULL) {
+        count++;
+    }
+    if (dir != NULL) {
+        closedir(dir);
     }
     return count;
 }
@@ -656,11 +672,10 @@ static void many(void)
     const char *text = getenv("TUTTI_ROUNDS");
     int rounds = text != NULL ? atoi(text) : 100;
     int good = 0;
-    char fds[32];
-    char threads[32];
-    snprintf(fds, sizeof fds, "/proc/%d/fd", (int)getpid());
-    snprintf(threads, sizeof threads, "/proc/%d/task", (int)getpid());
+    const char *fds = "/proc/self/fd";
+    const char *threads = "/proc/self/task";
     int fds_before = count_files(fds);
+    int threads_before = count_files(threads); /* a sanitizer has one of its own */
     uint64_t live = 0;
     for (int i = 0; i < rounds; i++) {
         tutti_config c = { .struct_size = sizeof c, .workers = 1 + (uint32_t)i % 3,
@@ -677,8 +692,9 @@ static void many(void)
         }
     }
     EQ_INT(good, rounds, "many engines come and go");
-    EQ_INT(count_files(threads), 1, "no thread is left");
-    OK(count_files(fds) <= fds_before, "no descriptor");
+    EQ_INT(count_files(threads), threads_before, "no thread is left");
+    int fds_after = count_files(fds);
+    OK(fds_after == fds_before, "no descriptor: %d before, %d after", fds_before, fds_after);
     OK(rounds <= 40 || tutti__alloc_live() <= live + 8, "no memory");
 }
 

@@ -99,8 +99,8 @@ static int body_deep(tutti_task *self, void *arg, tutti_value *result)
 
 static void deep(void)
 {
-    tutti_task *task = spawn(sched, body_deep, (void *)(intptr_t)20000);
-    EQ_INT(await(task), TUTTI_OK, "20000 waits inside each other");
+    tutti_task *task = spawn(sched, body_deep, (void *)(intptr_t)5000);
+    EQ_INT(await(task), TUTTI_OK, "5000 waits inside each other");
     EQ_INT((int)tutti__task_state(task), TUTTI_TASK_DONE, "all were done");
     tutti__task_unref(task);
     OK(spares_gone(), "spares have gone back");
