@@ -290,14 +290,17 @@ TUTTI_API bool tutti_task_is_cancelled(const tutti_task *t);
  * The creator's thread runs ready tasks meanwhile; with TUTTI_LOOP_CALLER it runs the loop as well. A
  * task body that waits runs tasks that it (or a task it made) has made, nothing else, so no body is
  * held up by a stranger on its stack; when there is none left it sleeps, and if it was on a worker a
- * spare thread takes that worker's place until it goes on.
+ * spare thread takes that worker's place until it goes on. A task that the loop's thread has taken while
+ * it waits runs the loop meanwhile, so that it may wait for timers as on any other thread.
  *
  * Thread:  any.
  * Blocks:  yes, at most timeout_ns (TUTTI_FOREVER = no limit, 0 = poll).
- * Returns: TUTTI_OK - settled · TUTTI_ETIMEDOUT · TUTTI_ECANCELED (the calling task has been cancelled
- *          meanwhile) · TUTTI_EDEADLK (for itself or a task it is a child of; or in a callback of the
- *          loop or a task on the loop's thread) · TUTTI_ENOLOOP (TUTTI_LOOP_CALLER, on another thread,
- *          when the loop has never been run) · TUTTI_ENOMEM · TUTTI_EFORKED.
+ * Returns: TUTTI_OK - settled · TUTTI_ETIMEDOUT · TUTTI_ECANCELED (the calling task was cancelled,
+ *          meanwhile or before) · TUTTI_EDEADLK (for itself or a task it is a child of; or in a callback of the
+ *          loop, a TUTTI_PIN_LOOP task, or a function that drops a value) · TUTTI_ENOLOOP
+ *          (TUTTI_LOOP_CALLER, on another thread, when the loop has never been run) · TUTTI_EAGAIN (in a
+ *          task: the system gives no thread to take the last worker's place) · TUTTI_ENOMEM ·
+ *          TUTTI_EFORKED.
  */
 TUTTI_API int tutti_task_wait(tutti_task *t, uint64_t timeout_ns);
 
