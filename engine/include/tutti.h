@@ -296,11 +296,11 @@ TUTTI_API bool tutti_task_is_cancelled(const tutti_task *t);
  * Thread:  any.
  * Blocks:  yes, at most timeout_ns (TUTTI_FOREVER = no limit, 0 = poll).
  * Returns: TUTTI_OK - settled · TUTTI_ETIMEDOUT · TUTTI_ECANCELED (the calling task was cancelled,
- *          meanwhile or before) · TUTTI_EDEADLK (for itself or a task it is a child of; or in a callback of the
- *          loop, a TUTTI_PIN_LOOP task, or a function that drops a value) · TUTTI_ENOLOOP
- *          (TUTTI_LOOP_CALLER, on another thread, when the loop has never been run) · TUTTI_EAGAIN (in a
- *          task: the system gives no thread to take the last worker's place) · TUTTI_ENOMEM ·
- *          TUTTI_EFORKED.
+ *          meanwhile or before) · TUTTI_EDEADLK (for itself or a task it is a child of; or in a
+ *          callback of the loop, a TUTTI_PIN_LOOP task, or a function that drops a value) ·
+ *          TUTTI_ENOLOOP (TUTTI_LOOP_CALLER, on another thread, when the loop has never been run) ·
+ *          TUTTI_EAGAIN (in a task: the system gives no thread to take the last worker's place) ·
+ *          TUTTI_ENOMEM · TUTTI_EFORKED.
  */
 TUTTI_API int tutti_task_wait(tutti_task *t, uint64_t timeout_ns);
 

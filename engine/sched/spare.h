@@ -61,7 +61,7 @@ bool tutti__spare_is_surplus(struct tutti__thread *spare);
 /* Give the slot back if there is one thread too many. Thread: a spare between tasks. */
 bool tutti__spare_give_back(struct tutti__thread *spare);
 
-/* Wake all of them to see the end / wait for their threads. Thread: the creator. */
+/* Wake all of them to see the end, or a trim. / Wait for their threads. Thread: the creator. */
 void tutti__spares_wake(struct tutti__sched *sched);
 void tutti__spares_join(struct tutti__sched *sched);
 

@@ -50,4 +50,5 @@ void tutti__sched_trim(struct tutti__sched *sched)
     tutti__thread_each_idle(sched, give_own);
     tutti__sched_trim_here(sched);
     tutti__idle_wake_all(&sched->idle);
+    tutti__spares_wake(sched); /* those that rest are not among the sleepers */
 }

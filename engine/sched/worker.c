@@ -352,13 +352,14 @@ static void rest_once(struct tutti__thread *spare)
     struct tutti__idle *idle = &spare->sched->idle;
     tutti__batch_flush(&spare->batch);
     tutti__heap_collect(&spare->heap);
+    tutti__thread_trim(spare);
     tutti__idle_check(spare->sched);
     tutti__idle_leave(idle); /* a walk over all records does not wait for this thread */
     TUTTI_STORE(&home->asleep, 1, relaxed);
     TUTTI_FENCE(seq_cst); /* asleep before, the look at the inbox after: home.h */
     if (TUTTI_LOAD(&home->inbox, relaxed) == NULL && TUTTI_LOAD(&spare->has_slot, relaxed) == 0 &&
         !is_ending(spare)) {
-        tutti__parker_wait(&spare->parker, UINT64_MAX); /* a slot and the end come with a wake */
+        tutti__parker_wait(&spare->parker, UINT64_MAX); /* a slot, a trim, the end come with a wake */
     }
     TUTTI_STORE(&home->asleep, 0, relaxed); /* a late wake is only one too many */
     tutti__idle_enter(idle);                /* but a walk holds it up */
