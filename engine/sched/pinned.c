@@ -52,6 +52,7 @@ static void on_pinned_post(struct tutti__post *post)
     for (uint32_t n = 0; n < TUTTI_PINNED_BATCH; n++) {
         tutti_task *task = take_or_rest(pinned);
         if (task == NULL) {
+            tutti__idle_check(sched); /* a task that nobody knew has told nobody that it ended */
             return;
         }
         tutti__run_alone(thread, task);

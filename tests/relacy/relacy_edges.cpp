@@ -223,6 +223,6 @@ int main()
     MODEL_CHECK(MODEL_TEST(list, 3, 50000), list_plants);
     MODEL_CHECK(MODEL_TEST(down, 3, 50000), down_plants);
     MODEL_CHECK(MODEL_TEST(refs, 3, 5000), refs_plants);
-    MODEL_CHECK(MODEL_TEST(graph, 3, 10000), graph_plants);
+    MODEL_CHECK(MODEL_TEST(graph, 3, 40000), graph_plants);
     return model_end();
 }
