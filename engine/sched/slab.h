@@ -37,6 +37,7 @@
 #define TUTTI__SLAB_UNIT 64u /* offsets are counted in these: ten bits */
 #define TUTTI__SLAB_CLASSES 7u
 #define TUTTI__SLAB_LARGE TUTTI__SLAB_CLASSES /* the class of blocks of their own */
+#define TUTTI__SLAB_AHEAD 8u /* a power of two; see struct tutti__free_object */
 
 struct tutti__sched;
 struct tutti__heap;
@@ -90,6 +91,8 @@ struct tutti__batch {
     uint32_t first_unit;
     uint32_t last_unit;
     uint32_t count;
+    uint32_t freed; /* objects in all */
+    uint32_t recent_units[TUTTI__SLAB_AHEAD]; /* those freed last, a ring */
 };
 
 /* `memory` is set afterwards, if it is to be another than NULL. */
@@ -164,10 +167,17 @@ static inline uint32_t tutti__slab_class(size_t bytes)
     return 64u - 7u - (uint32_t)__builtin_clzll((unsigned long long)bytes - 1);
 }
 
-/* A free object holds the unit of the next one in its first bytes. */
+/* What the first bytes of a free object are. Objects that others have freed lie in their caches; to follow
+ * the list from one to the next would wait for each in turn. So each says as well which one comes some
+ * places later, and that one is fetched while those between are used. */
+struct tutti__free_object {
+    uint32_t next_unit;  /* 0 = none */
+    uint32_t ahead_unit; /* a guess: out of date, or whatever the object's last user left */
+};
+
 static inline uint32_t *tutti__slab_link(void *object)
 {
-    return (uint32_t *)object;
+    return &((struct tutti__free_object *)object)->next_unit;
 }
 
 /**
@@ -180,12 +190,13 @@ static inline void *tutti__heap_alloc(struct tutti__heap *heap, uint32_t size_cl
     if (TUTTI_LIKELY(slab != NULL)) {
         uint32_t unit = slab->free_unit;
         if (unit != 0) {
-            void *object = tutti__slab_at(slab, unit);
-            uint32_t next = *tutti__slab_link(object);
-            slab->free_unit = next;
+            struct tutti__free_object *object =
+                (struct tutti__free_object *)tutti__slab_at(slab, unit);
+            uint32_t ahead = object->ahead_unit % (TUTTI__SLAB_BYTES / TUTTI__SLAB_UNIT);
+            slab->free_unit = object->next_unit;
             slab->used++;
-            /* The next one was most likely written by another CPU: fetch it while there is time. */
-            __builtin_prefetch(tutti__slab_at(slab, next), 1);
+            __builtin_prefetch(tutti__slab_at(slab, object->next_unit), 1);
+            __builtin_prefetch(tutti__slab_at(slab, ahead), 1);
             return object;
         }
         unit = TUTTI_LOAD(&slab->bump_unit, relaxed);
@@ -223,6 +234,10 @@ static inline void tutti__batch_flush(struct tutti__batch *batch)
 static inline void tutti__batch_free(struct tutti__batch *batch, struct tutti__slab *slab, void *object)
 {
     uint32_t unit = tutti__slab_unit(slab, object);
+    uint32_t *recent = &batch->recent_units[batch->freed++ % TUTTI__SLAB_AHEAD];
+    /* What is freed later comes earlier in the list, also across batches. */
+    ((struct tutti__free_object *)object)->ahead_unit = *recent;
+    *recent = unit;
     if (batch->count != 0 && batch->slab == slab) {
         *tutti__slab_link(object) = batch->first_unit;
         batch->first_unit = unit;

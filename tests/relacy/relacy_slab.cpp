@@ -15,7 +15,7 @@
 enum { CLASS = 6, FREERS = 2, EACH = 5 }; /* seven objects of 8 KiB are a slab */
 
 struct object {
-    uint32_t link; /* the slab's, while it is free */
+    tutti__free_object free; /* the slab's */
     TUTTI_SHARED(uint32_t) in_use;
 };
 
