@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- What `./tutti test`, `./tutti test tsan` and `./tutti test long` run: which groups of which build, and
 -- under which conditions. Two cores hide much: so fewer CPUs, more threads, another compiler as well.
--- The first is for every change, in under five minutes; what hunts for races is in the second.
+-- The first is for every change and is to stay under five minutes; what hunts for races is in the second.
 -- Invariant: every unit and every stress program is in each kind at least once.
 
 local shell = require("tests.support.shell")
