@@ -316,6 +316,7 @@ int tutti__body_may_wait(const tutti_task *self, const tutti_task *task);
  * in the lot by &sched->alarm. / Has one? */
 void tutti__watch_begin(struct tutti__sched *sched);
 bool tutti__watch_is_told(struct tutti__sched *sched);
+void tutti__watch_end(struct tutti__sched *sched);
 
 /* Spin for some hundred nanoseconds. */
 static inline void tutti__relax(void)

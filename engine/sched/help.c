@@ -185,7 +185,7 @@ bool tutti__loop_wait_end(struct tutti__loop_wait *wait)
         wait->has_lent = false;
     }
     if (wait->task == NULL) {
-        (void)TUTTI_FETCH_AND(&wait->sched->alarm, ~TUTTI__ALARM_WATCH, relaxed);
+        tutti__watch_end(wait->sched);
     }
     return tutti__lot_remove(&wait->sched->lot, &wait->waiter) || wait->is_told;
 }

@@ -400,6 +400,12 @@ void tutti__watch_begin(struct tutti__sched *sched)
     TUTTI_FENCE_HEAVY(); /* pairs with the light one before each look at the alarm */
 }
 
+void tutti__watch_end(struct tutti__sched *sched)
+{
+    /* relaxed: who sleeps no more needs no telling; a settler that comes late wakes nobody. */
+    (void)TUTTI_FETCH_AND(&sched->alarm, ~TUTTI__ALARM_WATCH, relaxed);
+}
+
 bool tutti__watch_is_told(struct tutti__sched *sched)
 {
     /* acquire pairs with the release in tutti__watch_tell. */
@@ -447,7 +453,7 @@ int tutti__sched_run_until(struct tutti__sched *sched, bool (*pred)(void *user),
             tutti__run_alone(here, task);
         }
     }
-    (void)TUTTI_FETCH_AND(&sched->alarm, ~TUTTI__ALARM_WATCH, relaxed); /* nobody sleeps any more */
+    tutti__watch_end(sched);
     tutti__help_leave(here, helped);
     return TUTTI_OK;
 }
