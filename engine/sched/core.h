@@ -313,7 +313,7 @@ tutti_task *tutti__take_family(struct tutti__thread *thread, const tutti_task *s
 int tutti__body_may_wait(const tutti_task *self, const tutti_task *task);
 
 /* Before the calling thread sleeps until any task has settled: raise the alarm; then look, then sleep
- * in the lot by &sched->alarm. / Has one? */
+ * in the lot by &sched->alarm. / Has one? / It sleeps no more, whatever has come. */
 void tutti__watch_begin(struct tutti__sched *sched);
 bool tutti__watch_is_told(struct tutti__sched *sched);
 void tutti__watch_end(struct tutti__sched *sched);
