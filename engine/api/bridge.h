@@ -14,6 +14,7 @@
 #include "sched/blocking.h"
 #include "sched/home.h"
 #include "sched/task.h"
+#include "sched/watchdog.h"
 #include "tutti.h"
 
 /* ---- homes -------------------------------------------------------------------------------- */

@@ -8,7 +8,7 @@
  * Layer: lua. Thread: the state's home.
  * Invariant: lua->current is the record whose coroutine runs, NULL while none does.
  */
-#include "lua/state.h"
+#include "lua/interrupt.h"
 
 enum { POOL_MAX = 1024 };
 
@@ -199,7 +199,9 @@ void tutti__run_record(lua_State *L, struct tutti__record *record)
     }
     lua->current = record;
     record->state = TUTTI_TASK_RUNNING;
+    lua_State *previous = tutti__interrupt_enter(lua, co);
     int status = lua_resume(co, L, count, &count);
+    tutti__interrupt_leave(lua, previous);
     lua->current = NULL;
     if (status == LUA_OK) {
         ended(L, record, co, count);

@@ -131,6 +131,8 @@ struct tutti__lua {
     lua_State *main;    /* main thread of the state */
     lua_State *service; /* a thread of the engine's own: what no coroutine does is done here */
     struct tutti__record *current;
+    TUTTI_ATOMIC(lua_State *) running; /* [home; its signal handler reads] see interrupt.h */
+    struct tutti__watched watched;
     struct tutti__record *root;
     struct tutti__ready ready[TUTTI__PRIORITIES];
     struct tutti__record *settled_first; /* settled, waiters not yet told */
