@@ -75,6 +75,15 @@ uint64_t tutti__bridge_now_ns(tutti_engine *e)
     return tutti__loop_now_ns(e->loop);
 }
 
+uint64_t tutti__bridge_random(tutti_engine *e, uint64_t *state)
+{
+    const struct tutti__env *env = tutti__loop_env(e->loop);
+    while (*state == 0) {
+        *state = env->random(env->user);
+    }
+    return tutti__rng_next(state);
+}
+
 void tutti__bridge_fd_wait(tutti_engine *e, struct tutti__fd_wait *wait)
 {
     tutti__fd_wait_start(e->loop, wait);

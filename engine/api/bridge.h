@@ -87,6 +87,10 @@ void tutti__bridge_timer_stop(tutti_engine *e, struct tutti__timer *timer);
 /* The engine's clock (base/env.h), in ns. Thread: any. */
 uint64_t tutti__bridge_now_ns(tutti_engine *e);
 
+/* 64 random bits from the generator in *state, which only its owner uses. 0: it is not seeded yet, and is
+ * now, by the engine's table (base/env.h): from the system or from a seed. Thread: any. */
+uint64_t tutti__bridge_random(tutti_engine *e, uint64_t *state);
+
 /* Wait for a descriptor without a thread: see io/fd_wait.h. Thread: that of wait->home. */
 void tutti__bridge_fd_wait(tutti_engine *e, struct tutti__fd_wait *wait);
 void tutti__bridge_fd_stop(struct tutti__fd_wait *wait);

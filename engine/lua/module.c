@@ -358,6 +358,7 @@ int luaopen_tutti_core(lua_State *L)
     tutti__lua_functions(L, lua, tutti__process_functions);
     tutti__lua_functions(L, lua, tutti__fs_functions);
     tutti__lua_functions(L, lua, tutti__uv_functions);
+    tutti__lua_functions(L, lua, tutti__testing_functions);
     luaL_getmetatable(L, "tutti.task");
     lua_setfield(L, -2, "task_methods");
     luaL_getmetatable(L, "tutti.remote");

@@ -154,6 +154,7 @@ struct tutti__lua {
     uint32_t sources_count;
     const char *source_last; /* cache of the last place a task was started from */
     uint32_t source_last_index;
+    uint64_t random;   /* state of core.random, see testing.c; 0: not seeded yet */
     uint64_t next_id;
     uint64_t made; /* tasks made, without the script itself */
     int ref_slots;   /* registry: slot -> userdata */
@@ -360,6 +361,13 @@ int tutti__error_handler(lua_State *L);
 
 /* Make sure that the value on top is an error object (of kind `error` otherwise); no traceback. */
 void tutti__error_wrap(lua_State *L, struct tutti__lua *lua, struct tutti__record *record);
+
+/* ---- testing.c ---------------------------------------------------------------------------- */
+
+/* A number in [0, 1), from the state's generator, which the engine's table has seeded. */
+double tutti__random(struct tutti__lua *lua);
+
+extern const luaL_Reg tutti__testing_functions[];
 
 /* ---- proxy.c, export.c -------------------------------------------------------------------- */
 
