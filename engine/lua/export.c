@@ -10,6 +10,7 @@
  */
 #include <string.h>
 
+#include "lua/bytes.h"
 #include "lua/channel.h"
 #include "lua/pool.h"
 #include "lua/proxy.h"
@@ -89,7 +90,67 @@ tutti_task *tutti__export(lua_State *L, struct tutti__record *record, int index)
 
 /* ---- handles in messages ------------------------------------------------------------------ */
 
-enum handle_kind { HANDLE_TASK = 1, HANDLE_CHANNEL };
+/* What is 0 is no handle. A new kind needs a name here and a line in `shared`. */
+enum handle_kind { HANDLE_TASK = 1, HANDLE_CHANNEL, HANDLE_BUFFER, HANDLE_VIEW, HANDLES_MAX_ };
+
+static void ref_channel(void *object)
+{
+    tutti__channel_ref((struct tutti__channel *)object);
+}
+
+static void unref_channel(void *object)
+{
+    tutti__channel_unref((struct tutti__channel *)object);
+}
+
+static void push_channel(lua_State *L, struct tutti__lua *lua, void *object)
+{
+    tutti__channel_push(L, lua, (struct tutti__channel *)object);
+}
+
+static void ref_buffer(void *object)
+{
+    tutti__bytes_ref((struct tutti__bytes *)object);
+}
+
+static void unref_buffer(void *object)
+{
+    tutti__bytes_unref((struct tutti__bytes *)object);
+}
+
+static void push_buffer(lua_State *L, struct tutti__lua *lua, void *object)
+{
+    tutti__bytes_push(L, lua, (struct tutti__bytes *)object);
+}
+
+static void ref_view(void *object)
+{
+    tutti__view_ref((struct tutti__view *)object);
+}
+
+static void unref_view(void *object)
+{
+    tutti__view_unref((struct tutti__view *)object);
+}
+
+static void push_view(lua_State *L, struct tutti__lua *lua, void *object)
+{
+    tutti__view_push(L, lua, (struct tutti__view *)object);
+}
+
+/* Counted C objects whose handle is a userdata that holds a pointer to one. */
+struct shared_kind {
+    const char *metatable;
+    void (*ref)(void *object);
+    void (*unref)(void *object);
+    void (*push)(lua_State *L, struct tutti__lua *lua, void *object);
+};
+
+static const struct shared_kind shared[HANDLES_MAX_] = {
+    [HANDLE_CHANNEL] = { "tutti.channel", ref_channel, unref_channel, push_channel },
+    [HANDLE_BUFFER] = { "tutti.buffer", ref_buffer, unref_buffer, push_buffer },
+    [HANDLE_VIEW] = { "tutti.view", ref_view, unref_view, push_view },
+};
 
 static int encode_task(lua_State *L, struct tutti__record *record, int index, void **object,
                        const char **why)
@@ -118,17 +179,19 @@ static int handle_encode(lua_State *L, int index, uint8_t *kind, void **object, 
         *kind = HANDLE_TASK;
         return encode_task(L, record, index, object, why);
     }
-    struct tutti__channel *channel = tutti__channel_test(L, lua, index);
-    if (channel == NULL && tutti__error_is(L, index)) {
-        *why = "an error object (send what of it is needed: err.kind, err.message)";
-        return -1;
+    for (uint8_t i = HANDLE_CHANNEL; i < HANDLES_MAX_; i++) {
+        void **box = (void **)luaL_testudata(L, index, shared[i].metatable);
+        if (box == NULL || *box == NULL)
+            continue;
+        shared[i].ref(*box);
+        *kind = i;
+        *object = *box;
+        return 1;
     }
-    if (channel == NULL)
+    if (!tutti__error_is(L, index))
         return 0;
-    tutti__channel_ref(channel);
-    *kind = HANDLE_CHANNEL;
-    *object = channel;
-    return 1;
+    *why = "an error object (send what of it is needed: err.kind, err.message)";
+    return -1;
 }
 
 static void handle_decode(lua_State *L, uint8_t kind, void *object, void *user)
@@ -138,7 +201,7 @@ static void handle_decode(lua_State *L, uint8_t kind, void *object, void *user)
     if (kind == HANDLE_TASK)
         tutti__proxy_push(L, lua, (tutti_task *)object);
     else
-        tutti__channel_push(L, lua, (struct tutti__channel *)object);
+        shared[kind].push(L, lua, object);
 }
 
 static void handle_ref(uint8_t kind, void *object)
@@ -146,7 +209,7 @@ static void handle_ref(uint8_t kind, void *object)
     if (kind == HANDLE_TASK)
         tutti_task_ref((tutti_task *)object);
     else
-        tutti__channel_ref((struct tutti__channel *)object);
+        shared[kind].ref(object);
 }
 
 static void handle_drop(uint8_t kind, void *object)
@@ -154,7 +217,7 @@ static void handle_drop(uint8_t kind, void *object)
     if (kind == HANDLE_TASK)
         tutti_task_unref((tutti_task *)object);
     else
-        tutti__channel_unref((struct tutti__channel *)object);
+        shared[kind].unref(object);
 }
 
 const struct tutti__value_ops tutti__lua_value_ops = {

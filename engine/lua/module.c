@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lua/bytes.h"
 #include "lua/channel.h"
 #include "lua/door.h"
 #include "lua/fs.h"
@@ -312,8 +313,11 @@ static void make_metatables(lua_State *L, struct tutti__lua *lua)
     lua_setfield(L, -2, "__gc");
     lua->meta_remote = lua_topointer(L, -1);
     make_metatable(L, lua, "tutti.channel", tutti__channel_methods);
+    make_metatable(L, lua, "tutti.buffer", tutti__bytes_methods);
+    make_metatable(L, lua, "tutti.view", tutti__view_methods);
+    tutti__view_accessors(L, lua);
     luaL_newmetatable(L, "tutti.error");
-    lua_pop(L, 4);
+    lua_pop(L, 6);
 }
 
 void tutti__module_metatables(lua_State *L, struct tutti__lua *lua)
@@ -354,6 +358,7 @@ int luaopen_tutti_core(lua_State *L)
     tutti__lua_functions(L, lua, tutti__gather_functions);
     tutti__lua_functions(L, lua, tutti__pool_functions);
     tutti__lua_functions(L, lua, tutti__channel_functions);
+    tutti__lua_functions(L, lua, tutti__bytes_functions);
     tutti__lua_functions(L, lua, tutti__native_functions);
     tutti__lua_functions(L, lua, tutti__process_functions);
     tutti__lua_functions(L, lua, tutti__fs_functions);
