@@ -71,13 +71,18 @@ uint64_t tutti__duration_ns(double seconds)
 
 uint64_t tutti__duration_check(lua_State *L, int index, const char *what)
 {
+    return tutti__duration_check_at(L, index, what, 1);
+}
+
+uint64_t tutti__duration_check_at(lua_State *L, int index, const char *what, int level)
+{
     double seconds = -1;
     if (lua_type(L, index) == LUA_TNUMBER)
         seconds = lua_tonumber(L, index);
     else if (lua_type(L, index) == LUA_TSTRING && !parse(lua_tostring(L, index), time_units, &seconds))
         seconds = -1;
     if (!(seconds >= 0)) {
-        tutti__usage(L, 1,
+        tutti__usage(L, level,
                      "%s: a duration was expected (seconds >= 0, or a string such as \"250ms\" or "
                      "\"1m30s\"), got %s",
                      what, push_shown(L, index));

@@ -18,6 +18,9 @@
  */
 uint64_t tutti__duration_check(lua_State *L, int index, const char *what);
 
+/* The same; level - whose line the error names, as for luaL_where. */
+uint64_t tutti__duration_check_at(lua_State *L, int index, const char *what, int level);
+
 /* Seconds as ns, rounded up; at most UINT64_MAX - 1. */
 uint64_t tutti__duration_ns(double seconds);
 

@@ -201,10 +201,12 @@ static int l_current(lua_State *L)
     return 1;
 }
 
-/* core.duration(value, what) -> seconds   [-2, +1, v] */
+/* core.duration(value, what[, level]) -> seconds; level: whose line an error names   [-n, +1, v] */
 static int l_duration(lua_State *L)
 {
-    lua_pushnumber(L, (lua_Number)tutti__duration_check(L, 1, luaL_checkstring(L, 2)) * 1e-9);
+    int level = (int)luaL_optinteger(L, 3, 1);
+    uint64_t ns = tutti__duration_check_at(L, 1, luaL_checkstring(L, 2), level);
+    lua_pushnumber(L, (lua_Number)ns * 1e-9);
     return 1;
 }
 
