@@ -125,45 +125,50 @@ struct tutti__ready {
     struct tutti__record *last;
 };
 
+/* What is asked for the most stands in the first lines of each part. tutti.testing puts another world in
+ * the place of the first part for a while; see testing.c. */
 struct tutti__lua {
+    /* ---- the world: an engine, and the tasks of this state in it ---- */
     tutti_engine *engine;
     struct tutti__home *home;
-    lua_State *main;    /* main thread of the state */
     lua_State *service; /* a thread of the engine's own: what no coroutine does is done here */
     struct tutti__record *current;
-    TUTTI_ATOMIC(lua_State *) running; /* [home; its signal handler reads] see interrupt.h */
-    struct tutti__watched watched;
     struct tutti__record *root;
     struct tutti__ready ready[TUTTI__PRIORITIES];
     struct tutti__record *settled_first; /* settled, waiters not yet told */
     struct tutti__record *settled_last;
     struct tutti__shared *shared; /* what all states of the engine have in common */
-    bool telling;     /* the settled list is being worked off further up the stack */
-    bool own_engine;  /* engine is freed with the state */
-    bool is_worker;   /* a state the engine made for a worker */
-    bool closing;     /* what is left is being cancelled */
-    bool has_ended;   /* and nothing of it is left: only memory waits to be freed */
-    bool exiting;     /* os.exit was called: exit_code counts, whatever else ends how */
-    int exit_code;
     struct tutti__record **slots; /* slot -> record or NULL; slot 0 is not used */
     uint32_t slots_size;
     uint32_t slots_used;   /* high water */
     uint32_t *slots_free;  /* stack of free slots */
     uint32_t slots_free_count;
+    int ref_slots;         /* registry: slot -> userdata */
+    int ref_tasks;         /* registry: engine task -> userdata, weak values */
+    bool telling;          /* the settled list is being worked off further up the stack */
+    bool closing;          /* what is left is being cancelled */
+    uint64_t random;       /* state of core.random, see testing.c; 0: not seeded yet */
+    /* ---- the state: set once ---- */
+    lua_State *main;       /* main thread of the state */
+    bool own_engine;       /* engine is freed with the state */
+    bool is_worker;        /* a state the engine made for a worker */
+    int ref_pool;          /* registry: idle coroutines */
+    int ref_sources;       /* registry: index -> chunk name, chunk name -> index */
+    int ref_helpers;       /* registry: functions of the Lua half, by name */
+    const void *meta_local; /* identity of the two metatables of task handles */
+    const void *meta_remote;
+    /* ---- the state: what changes, in whatever world it is ---- */
+    TUTTI_ATOMIC(lua_State *) running; /* [home; its signal handler reads] see interrupt.h */
+    struct tutti__watched watched;
     uint32_t pool_count;   /* coroutines in the pool table */
     uint32_t sources_count;
     const char *source_last; /* cache of the last place a task was started from */
     uint32_t source_last_index;
-    uint64_t random;   /* state of core.random, see testing.c; 0: not seeded yet */
     uint64_t next_id;
-    uint64_t made; /* tasks made, without the script itself */
-    int ref_slots;   /* registry: slot -> userdata */
-    int ref_pool;    /* registry: idle coroutines */
-    int ref_sources; /* registry: index -> chunk name, chunk name -> index */
-    int ref_tasks;   /* registry: engine task -> userdata, weak values */
-    int ref_helpers; /* registry: functions of the Lua half, by name */
-    const void *meta_local;  /* identity of the two metatables of task handles */
-    const void *meta_remote;
+    uint64_t made;         /* tasks made, without the script itself */
+    bool has_ended;        /* nothing of it is left: only memory waits to be freed */
+    bool exiting;          /* os.exit was called: exit_code counts, whatever else ends how */
+    int exit_code;
 };
 
 /* Every C function of the module has the state as its first upvalue. Raises once the state has ended: a
