@@ -188,10 +188,7 @@ static int handle_encode(lua_State *L, int index, uint8_t *kind, void **object, 
         *object = *box;
         return 1;
     }
-    if (!tutti__error_is(L, index))
-        return 0;
-    *why = "an error object (send what of it is needed: err.kind, err.message)";
-    return -1;
+    return 0;
 }
 
 static void handle_decode(lua_State *L, uint8_t kind, void *object, void *user)
@@ -220,10 +217,49 @@ static void handle_drop(uint8_t kind, void *object)
         shared[kind].unref(object);
 }
 
+/* ---- objects that cross as what they are made of ------------------------------------------- */
+
+enum box_kind { BOX_ERROR = 1 };
+
+static uint8_t box_kind(lua_State *L, int index, void *user)
+{
+    (void)user;
+    return tutti__error_is(L, index) ? BOX_ERROR : 0;
+}
+
+/* Of an error object: the table of its fields. */
+static void box_push(lua_State *L, int index, uint8_t kind, void *user)
+{
+    (void)kind;
+    (void)user;
+    lua_getiuservalue(L, index, 1);
+}
+
+static void box_make(lua_State *L, uint8_t kind, void *user)
+{
+    (void)kind;
+    (void)user;
+    lua_newuserdatauv(L, 0, 1);
+    lua_createtable(L, 0, 0); /* what is in the middle of being read can be looked at */
+    lua_setiuservalue(L, -2, 1);
+    luaL_setmetatable(L, "tutti.error");
+}
+
+static void box_fill(lua_State *L, int index, uint8_t kind, void *user)
+{
+    (void)kind;
+    (void)user;
+    lua_setiuservalue(L, index, 1);
+}
+
 const struct tutti__value_ops tutti__lua_value_ops = {
     .handle_encode = handle_encode,
     .handle_decode = handle_decode,
     .handle_ref = handle_ref,
     .handle_drop = handle_drop,
+    .box_kind = box_kind,
+    .box_push = box_push,
+    .box_make = box_make,
+    .box_fill = box_fill,
     .user = NULL,
 };

@@ -15,8 +15,12 @@
  *     table, if it is a module or a field of one;
  *   - functions of `library`'s own chunks, and tables in its modules, one level deep.
  *
- * Everything else is refused with the path to it. Fields of _G that are not C functions or library
- * functions have no name: another state has not run this script.
+ * An object of the layer above may also cross as what it is made of (a box: an error object is its
+ * table of fields); on arrival a new one is made of that.
+ *
+ * Everything else is refused with the path to it; inside a box, where it must not cost the rest, it
+ * becomes a string that says what it was, and a metatable without a name is left out. Fields of _G
+ * that are not C functions or library functions have no name: another state has not run this script.
  *
  * What a state remembers (names, dumped and loaded code) lies in one userdata in its registry.
  *
@@ -54,6 +58,15 @@ struct tutti__value_ops {
     /* Take / drop a reference. Thread: any. */
     void (*handle_ref)(uint8_t kind, void *object);
     void (*handle_drop)(uint8_t kind, void *object);
+    /* What handle_encode says 0 to: is it a box? Returns its kind, 0 - no. NULL: there are no boxes.
+     * Neither this nor box_push may raise or allocate in L. */
+    uint8_t (*box_kind)(lua_State *L, int index, void *user);
+    /* Push what the box at `index` is made of, one value. */
+    void (*box_push)(lua_State *L, int index, uint8_t kind, void *user);
+    /* Push a new, empty box / pop its content and give it to the box at `index`. Between the two the
+     * content is decoded, which may hold the box itself. May raise. */
+    void (*box_make)(lua_State *L, uint8_t kind, void *user);
+    void (*box_fill)(lua_State *L, int index, uint8_t kind, void *user);
     void *user;
 };
 

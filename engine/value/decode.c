@@ -29,15 +29,15 @@ enum slot {
     SLOTS_MAX_ = SLOT_CACHE,
 };
 
-enum wants { WANTS_ITEM, WANTS_KEY, WANTS_VALUE, WANTS_METATABLE, WANTS_UPVALUE };
+enum wants { WANTS_ITEM, WANTS_KEY, WANTS_VALUE, WANTS_METATABLE, WANTS_UPVALUE, WANTS_CONTENT };
 
 struct frame {
-    int index;         /* of the table or function on the Lua stack */
+    int index;         /* of the table, function or box on the Lua stack */
     uint32_t items;    /* what is still to come: array items or upvalues, */
     uint32_t pairs;    /* then pairs, */
     bool has_metatable; /* then this */
     uint8_t wants;
-    uint32_t done;     /* items or upvalues that have come */
+    uint32_t done;     /* items or upvalues that have come · box: its kind */
 };
 
 #ifdef TUTTI_HARD
@@ -234,6 +234,22 @@ static bool open_function(struct decoder *d, const uint8_t *tag)
     return false;
 }
 
+static void open_box(struct decoder *d, const uint8_t *tag)
+{
+    const struct tutti__value_ops *ops = d->opts->ops;
+    uint8_t kind = *take(d, 1);
+    if (d->buffer == NULL || ops == NULL || ops->box_make == NULL) {
+        fail(d, "an unknown object");
+    }
+    owe(d, 1);
+    luaL_checkstack(d->L, LUA_MINSTACK, "objects");
+    ops->box_make(d->L, kind, ops->user);
+    note_shared(d, tag);
+    struct frame *f = open_frame(d);
+    f->done = kind;
+    f->wants = WANTS_CONTENT;
+}
+
 /* Let the upvalue that comes now be the one of a function made before. */
 static void join_cell(struct decoder *d, const struct frame *f)
 {
@@ -362,6 +378,9 @@ static bool read_value(struct decoder *d)
         return open_table(d, tag);
     case TUTTI__TAG_FUNCTION:
         return open_function(d, tag);
+    case TUTTI__TAG_BOX:
+        open_box(d, tag);
+        return false;
     default:
         fail(d, "unknown tag");
     }
@@ -412,6 +431,9 @@ static bool deliver(struct decoder *d, struct frame *f)
             fail(d, "a metatable that is no table");
         }
         lua_setmetatable(L, f->index);
+        return false;
+    case WANTS_CONTENT:
+        d->opts->ops->box_fill(L, f->index, (uint8_t)f->done, d->opts->ops->user);
         return false;
     default:
         lua_setupvalue(L, f->index, (int)++f->done);

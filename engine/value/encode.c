@@ -26,6 +26,12 @@ int tutti__encoder_refuse(struct tutti__encoder *e, const char *format, ...)
     return TUTTI__STEP_REFUSED;
 }
 
+int tutti__encoder_foreign(struct tutti__encoder *e, const char *what)
+{
+    tutti__encoder_refuse(e, "%s", what);
+    return TUTTI__STEP_FOREIGN;
+}
+
 int tutti__encoder_no_room(struct tutti__encoder *e)
 {
     if (!e->out.too_large) {
@@ -300,13 +306,51 @@ static int put_handle(struct tutti__encoder *e, uint8_t kind, void *object)
     return rc;
 }
 
+/* Open the box at the top. */
+static int open_box(struct tutti__encoder *e, uint8_t kind)
+{
+    int rc = tutti__encoder_open(e, TUTTI__TAG_BOX, 1);
+    if (rc == TUTTI__STEP_OPENED) {
+        struct tutti__encode_frame *f = &e->frames[e->depth - 1];
+        e->out.start[f->offset + 1] = kind;
+        f->is_box = true;
+        f->second = kind;
+        e->boxes++;
+    }
+    return rc;
+}
+
+static int step_box(struct tutti__encoder *e)
+{
+    struct tutti__encode_frame *f = &e->frames[e->depth - 1];
+    if (f->first++ == 0) {
+        const struct tutti__value_ops *ops = e->opts->ops;
+        ops->box_push(e->L, f->index, (uint8_t)f->second, ops->user);
+        int rc = tutti__encoder_put(e);
+        if (rc != TUTTI__STEP_DONE) {
+            return rc;
+        }
+    }
+    e->boxes--;
+    e->depth--;
+    lua_pop(e->L, 1);
+    return TUTTI__STEP_DONE;
+}
+
 static int put_foreign(struct tutti__encoder *e)
 {
+    const struct tutti__value_ops *ops = e->opts->ops;
     int rc = tutti__encoder_need_names(e);
     if (rc == TUTTI__STEP_DONE && tutti__encoder_name(e) != 0) {
         return tutti__encoder_put_named(e);
     }
-    return rc != TUTTI__STEP_DONE ? rc : tutti__encoder_refuse(e, "userdata");
+    if (rc == TUTTI__STEP_DONE && ops != NULL && ops->box_kind != NULL) {
+        uint8_t kind = ops->box_kind(e->L, lua_gettop(e->L), ops->user);
+        if (kind != 0) {
+            return open_box(e, kind);
+        }
+    }
+    return rc != TUTTI__STEP_DONE ? rc : tutti__encoder_foreign(e, "userdata");
 }
 
 static int put_userdata(struct tutti__encoder *e)
@@ -325,21 +369,14 @@ static int put_userdata(struct tutti__encoder *e)
         const char *why = "this handle may not cross";
         int answer = ops->handle_encode(e->L, lua_gettop(e->L), &kind, &object, &why, ops->user);
         if (answer != 0) {
-            return answer > 0 ? put_handle(e, kind, object) : tutti__encoder_refuse(e, "%s", why);
+            return answer > 0 ? put_handle(e, kind, object) : tutti__encoder_foreign(e, why);
         }
     }
     return put_foreign(e);
 }
 
-int tutti__encoder_put(struct tutti__encoder *e)
+static int put_object(struct tutti__encoder *e)
 {
-    int rc = tutti__encoder_put_plain(e, -1);
-    if (rc != TUTTI__STEP_OPENED) {
-        if (rc == TUTTI__STEP_DONE) {
-            lua_pop(e->L, 1);
-        }
-        return rc;
-    }
     switch (lua_type(e->L, -1)) {
     case LUA_TTABLE:
         return tutti__encoder_put_table(e);
@@ -348,10 +385,40 @@ int tutti__encoder_put(struct tutti__encoder *e)
     case LUA_TUSERDATA:
         return put_userdata(e);
     case LUA_TLIGHTUSERDATA:
-        return tutti__encoder_refuse(e, "light userdata");
+        return tutti__encoder_foreign(e, "light userdata");
     default:
-        return tutti__encoder_refuse(e, "%s", lua_typename(e->L, lua_type(e->L, -1)));
+        return tutti__encoder_foreign(e, lua_typename(e->L, lua_type(e->L, -1)));
     }
+}
+
+/* Write a string in place of the value at the top, which may not cross. */
+static int put_description(struct tutti__encoder *e)
+{
+    char text[sizeof e->reason + 2];
+    size_t size = (size_t)snprintf(text, sizeof text, "(%s)", e->reason);
+    if (!tutti__writer_reserve(&e->out, 1 + sizeof(uint32_t) + size)) {
+        return tutti__encoder_no_room(e);
+    }
+    *e->out.next++ = TUTTI__TAG_STRING;
+    e->out.next = tutti__put_u32(e->out.next, (uint32_t)size);
+    memcpy(e->out.next, text, size);
+    e->out.next += size;
+    lua_pop(e->L, 1);
+    return TUTTI__STEP_DONE;
+}
+
+int tutti__encoder_put(struct tutti__encoder *e)
+{
+    int rc = tutti__encoder_put_plain(e, -1);
+    if (rc == TUTTI__STEP_DONE) {
+        lua_pop(e->L, 1);
+    } else if (rc == TUTTI__STEP_OPENED) {
+        rc = put_object(e);
+        if (rc == TUTTI__STEP_FOREIGN) {
+            rc = e->boxes > 0 ? put_description(e) : (int)TUTTI__STEP_REFUSED;
+        }
+    }
+    return rc;
 }
 
 /* ---- messages ------------------------------------------------------------------------------- */
@@ -361,8 +428,10 @@ static int encode_root(struct tutti__encoder *e)
     lua_pushvalue(e->L, e->first + e->root);
     int rc = tutti__encoder_put(e);
     while (rc >= 0 && e->depth > 0) {
-        bool is_function = e->frames[e->depth - 1].is_function;
-        rc = is_function ? tutti__encoder_step_function(e) : tutti__encoder_step_table(e);
+        const struct tutti__encode_frame *f = &e->frames[e->depth - 1];
+        rc = f->is_function ? tutti__encoder_step_function(e)
+             : f->is_box    ? step_box(e)
+                            : tutti__encoder_step_table(e);
     }
     return rc;
 }
@@ -394,6 +463,7 @@ static void begin(struct tutti__encoder *e)
     }
     e->root = 0;
     e->depth = 0;
+    e->boxes = 0;
     e->has_cache = false;
     e->has_names = false;
     e->held_count = 0;

@@ -6,7 +6,7 @@
  * recurses. A frame's values lie on the Lua stack:
  *
  *   base+1 .. base+SLOTS_MAX_   cache, its tables, functions to be remembered at the end
- *   then, per frame             the table or function, and for a table its key
+ *   then, per frame             the table, function or box, and for a table its key
  *   top                         the value being written; if it opens a frame, it stays there
  *
  * Layer: value. Locks: none.
@@ -43,14 +43,17 @@ enum tutti__step {
     TUTTI__STEP_NOMEM = -1,
     TUTTI__STEP_REFUSED = -2, /* `reason` says why */
     TUTTI__STEP_RETRY = -3,   /* fill the names, then begin again */
+    TUTTI__STEP_FOREIGN = -4, /* nothing was written; `reason` says what it is that may not cross */
 };
 
 struct tutti__encode_frame {
     int index;       /* of the table or function on the Lua stack */
     uint32_t offset; /* of its tag */
-    uint32_t first;  /* table: length of the array · function: the upvalue that comes now, 1.. */
-    uint32_t second; /* table: pairs so far · function: how many upvalues it has */
+    uint32_t first;  /* table: length of the array · function: the upvalue that comes now, 1.. ·
+                        box: 1 once its content was begun */
+    uint32_t second; /* table: pairs so far · function: how many upvalues it has · box: its kind */
     bool is_function;
+    bool is_box;
     bool has_metatable;
     bool in_key; /* the frame above is a key of this table */
 };
@@ -75,6 +78,7 @@ struct tutti__encoder {
     bool has_names;  /* and NAMES is as good as package.loaded */
     char reason[96];
     uint32_t depth;
+    uint32_t boxes; /* how many of the open frames are boxes */
     uint32_t frame_capacity;
     struct tutti__encode_frame *frames; /* first_frames, or malloc'ed */
     struct tutti__proto *held[TUTTI__FUNCTIONS_HELD_MAX]; /* one reference each */
@@ -90,6 +94,9 @@ struct tutti__encoder {
 /* Refuse, with a reason. Returns TUTTI__STEP_REFUSED. */
 int tutti__encoder_refuse(struct tutti__encoder *e, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* Say what it is at the top that may not cross. Returns TUTTI__STEP_FOREIGN. */
+int tutti__encoder_foreign(struct tutti__encoder *e, const char *what);
 
 /* Say why tutti__writer_reserve said no. */
 int tutti__encoder_no_room(struct tutti__encoder *e);

@@ -18,12 +18,13 @@
  *   FUNCTION   u32 object, u8 n, then n upvalues    a Lua function; `object` is its prototype
  *   HANDLE     u32 object                           what the layer above calls a handle
  *   NAMED      u8 Lua type, u32 n, n bytes          "module" or "module\0field", looked up on arrival
+ *   BOX        u8 kind, one value                   an object of the layer above, made of that value
  *   GLOBALS                                         the receiver's environment
  *   REF        u32 offset                           the value whose tag stands at `offset`
  *   CELL       u32 offset, u8 n                     (only as upvalue) the n-th upvalue, 1.., of the
  *                                                   function at `offset`: one variable, shared
  *
- * Bit 0 of the even tags from STRING to NAMED is set when a REF or a CELL points at it: only those
+ * Bit 0 of the even tags from STRING to BOX is set when a REF or a CELL points at it: only those
  * are remembered by the decoder. `object` counts the entries that the buffer carries beside its bytes.
  *
  * Layer: value. Locks: none.
@@ -53,7 +54,8 @@ enum tutti__tag {
     TUTTI__TAG_FUNCTION = 0x16,
     TUTTI__TAG_HANDLE = 0x18,
     TUTTI__TAG_NAMED = 0x1a,
-    TUTTI__TAG_SHARED_BIT = 0x01, /* of the tags from STRING to NAMED */
+    TUTTI__TAG_BOX = 0x1c,
+    TUTTI__TAG_SHARED_BIT = 0x01, /* of the tags from STRING to BOX */
     TUTTI__TAG_SHORT = 0x40,      /* .. 0x7f */
     TUTTI__TAG_SMALL = 0x80,      /* .. 0xff */
 };

@@ -169,7 +169,7 @@ static int put_c_function(struct tutti__encoder *e)
         return tutti__encoder_put_named(e);
     }
     return e->may_retry ? (int)TUTTI__STEP_RETRY
-                        : tutti__encoder_refuse(e, "C function that no loaded module has");
+                        : tutti__encoder_foreign(e, "C function that no loaded module has");
 }
 
 int tutti__encoder_put_function(struct tutti__encoder *e)

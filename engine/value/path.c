@@ -131,6 +131,8 @@ void tutti__path_write(const struct tutti__encoder *e, const char *reason, char 
         const struct tutti__encode_frame *f = &e->frames[i];
         if (f->is_function) {
             add_upvalue(&t, e->L, f);
+        } else if (f->is_box) {
+            continue; /* what it is made of are its fields */
         } else if (f->in_key) {
             add_separator(&t);
             add(&t, "key");

@@ -22,16 +22,25 @@ static int put_globals(struct tutti__encoder *e)
     return TUTTI__STEP_DONE;
 }
 
-/* Does the metatable at the top have a name? Pops it. */
-static int check_metatable(struct tutti__encoder *e)
+/* Has the table at the top a metatable, and has that a name? */
+static int check_metatable(struct tutti__encoder *e, bool *has_metatable)
 {
+    lua_State *L = e->L;
+    *has_metatable = lua_getmetatable(L, -1) != 0;
+    if (!*has_metatable) {
+        return TUTTI__STEP_DONE;
+    }
     char kind = tutti__encoder_name(e);
-    lua_pop(e->L, kind != 0 ? 2 : 1);
+    lua_pop(L, kind != 0 ? 2 : 1);
     if (kind != 0) {
         return TUTTI__STEP_DONE;
     }
-    return e->may_retry ? (int)TUTTI__STEP_RETRY
-                        : tutti__encoder_refuse(e, "table with a metatable that has no name");
+    *has_metatable = false; /* inside a box it crosses without */
+    if (e->may_retry) {
+        return TUTTI__STEP_RETRY;
+    }
+    return e->boxes > 0 ? (int)TUTTI__STEP_DONE
+                        : tutti__encoder_foreign(e, "table with a metatable that has no name");
 }
 
 int tutti__encoder_put_table(struct tutti__encoder *e)
@@ -57,8 +66,8 @@ int tutti__encoder_put_table(struct tutti__encoder *e)
         return tutti__encoder_put_named(e);
     }
     lua_pop(L, kind != 0 ? 1 : 0);
-    bool has_metatable = lua_getmetatable(L, -1) != 0;
-    rc = has_metatable ? check_metatable(e) : (int)TUTTI__STEP_DONE;
+    bool has_metatable;
+    rc = check_metatable(e, &has_metatable);
     if (rc != TUTTI__STEP_DONE) {
         return rc;
     }

@@ -94,18 +94,16 @@ describe("tutti.buffer", function()
     assert.equal(b, got[1]:buffer())
   end)
 
-  it("keeps memory flat when many are dropped", function()
-    collectgarbage()
-    local function resident()
-      local file <close> = assert(io.open("/proc/self/statm"))
-      return tonumber(file:read("a"):match("^%d+ (%d+)")) * 4096
+  it("counts for the collector as many bytes as it has", function()
+    local alive = setmetatable({}, { __mode = "v" }) -- a value goes before its finaliser runs
+    for i = 1, 500 do
+      alive[i] = tutti.buffer("1MiB")
     end
-    local before = resident()
-    for _ = 1, 400 do
-      tutti.buffer("4MiB", ("x"):rep(4096)):view("u8"):fill(1, 1, 65536)
+    local count = 0
+    for _ in pairs(alive) do
+      count = count + 1
     end
-    -- 1.6 GiB in all; zero pages that nobody touches do not count, 64 KiB of each are touched
-    assert.is_true(resident() - before < 24 * 2 ^ 20, "dropped buffers stay")
+    assert.is_true(count < 250, count .. " of 500 dropped buffers are still there")
   end)
 end)
 

@@ -119,6 +119,20 @@ describe("parallel", function()
     assert.matches("thread", odd.message)
   end)
 
+  it("takes error objects as values", function()
+    local _, err = tutti.spawn({ name = "mine" }, function() error({ code = 7, io.stdout }) end):pawait()
+    local kind, task, code, text = tutti.parallel(function(e, list)
+      assert(e == list[1])
+      return e.kind, e.task, e.value.code, tostring(e.value[1])
+    end, err, { err }):await()
+    assert.same({ "error", "mine", 7, "(userdata)" }, { kind, task, code, text })
+    local ch = tutti.channel(1)
+    ch:send(err)
+    local copy = ch:recv()
+    assert.equal(tostring(err), tostring(copy))
+    assert.equal(err.traceback, copy.traceback)
+  end)
+
   it("is cancelled before it starts and while it is suspended", function()
     local blockers = {}
     for i = 1, 8 do

@@ -79,11 +79,46 @@ static void test_handle_drop(uint8_t kind, void *object)
     ((struct test_handle *)object)->refs--;
 }
 
+/* A box is a userdata with the metatable "test.box" and one user value, its content. */
+static uint8_t test_box_kind(lua_State *L, int index, void *user)
+{
+    (void)user;
+    return luaL_testudata(L, index, "test.box") != NULL ? 9 : 0;
+}
+
+static void test_box_push(lua_State *L, int index, uint8_t kind, void *user)
+{
+    (void)kind;
+    (void)user;
+    lua_getiuservalue(L, index, 1);
+}
+
+static void test_box_make(lua_State *L, uint8_t kind, void *user)
+{
+    (void)user;
+    if (kind != 9) {
+        luaL_error(L, "wrong kind of box: %d", kind);
+    }
+    lua_newuserdatauv(L, 0, 1);
+    luaL_setmetatable(L, "test.box");
+}
+
+static void test_box_fill(lua_State *L, int index, uint8_t kind, void *user)
+{
+    (void)kind;
+    (void)user;
+    lua_setiuservalue(L, index, 1);
+}
+
 static const struct tutti__value_ops test_ops = {
     .handle_encode = test_handle_encode,
     .handle_decode = test_handle_decode,
     .handle_ref = test_handle_ref,
     .handle_drop = test_handle_drop,
+    .box_kind = test_box_kind,
+    .box_push = test_box_push,
+    .box_make = test_box_make,
+    .box_fill = test_box_fill,
 };
 
 /* handle:number() */
@@ -92,6 +127,30 @@ static int test_handle_number(lua_State *L)
     struct test_handle **box = luaL_checkudata(L, 1, "test.handle");
     lua_pushinteger(L, (*box)->number);
     return 1;
+}
+
+/* box(content), in every test state; content of a box: unbox(b) */
+static int test_box(lua_State *L)
+{
+    test_box_make(L, 9, NULL);
+    lua_pushvalue(L, 1);
+    lua_setiuservalue(L, -2, 1);
+    return 1;
+}
+
+static int test_unbox(lua_State *L)
+{
+    luaL_checkudata(L, 1, "test.box");
+    lua_getiuservalue(L, 1, 1);
+    return 1;
+}
+
+/* setbox(b, content): so that a box can hold itself */
+static int test_setbox(lua_State *L)
+{
+    luaL_checkudata(L, 1, "test.box");
+    lua_setiuservalue(L, 1, 1);
+    return 0;
 }
 
 static lua_State *test_state(void)
@@ -104,7 +163,11 @@ static lua_State *test_state(void)
     lua_pushcfunction(L, test_handle_number);
     lua_setfield(L, -2, "number");
     lua_setfield(L, -2, "__index");
-    lua_pop(L, 1);
+    luaL_newmetatable(L, "test.box");
+    lua_pop(L, 2);
+    lua_register(L, "box", test_box);
+    lua_register(L, "unbox", test_unbox);
+    lua_register(L, "setbox", test_setbox);
     return L;
 }
 

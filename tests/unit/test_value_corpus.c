@@ -8,16 +8,9 @@
 
 #include "fuzz/fuzz_value.c"
 
-/* tests/fuzz/corpus/value, seen from this file. */
-static void corpus_path(char *path, size_t size)
-{
-    snprintf(path, size, "%s", __FILE__);
-    char *slash = strrchr(path, '/');
-    REQUIRE(slash != NULL, "the path of this file is known");
-    slash[1] = '\0';
-    size_t used = strlen(path);
-    snprintf(path + used, size - used, "../fuzz/corpus/value");
-}
+#ifndef TUTTI_TEST_CORPUS /* the build says where it is */
+#define TUTTI_TEST_CORPUS "tests/fuzz/corpus/value"
+#endif
 
 static bool replay(const char *folder, const char *name)
 {
@@ -41,10 +34,9 @@ static bool replay(const char *folder, const char *name)
 
 int main(void)
 {
-    char folder[900];
+    static const char folder[] = TUTTI_TEST_CORPUS;
     int count = 0;
     TAP_BEGIN();
-    corpus_path(folder, sizeof folder);
     DIR *dir = opendir(folder);
     REQUIRE(dir != NULL, "%s is there", folder);
     for (struct dirent *entry = readdir(dir); entry != NULL; entry = readdir(dir)) {

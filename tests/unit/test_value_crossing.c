@@ -223,6 +223,32 @@ static void handles(struct test_pair *p)
     lua_setglobal(L, "handle");
 }
 
+static void boxes(struct test_pair *p)
+{
+    test_carry(p, "a box is a box again", "return box({ 1, x = box(2) }), box(nil)",
+               "local b, n = ... local t = unbox(b) assert(t[1] == 1 and unbox(t.x) == 2)"
+               "assert(unbox(n) == nil)");
+    test_carry(p, "one box is one box", "local b = box(7) return b, { b }, function() return b end",
+               "local b, t, f = ... assert(b == t[1] and b == f() and unbox(b) == 7)");
+    test_carry(p, "a box may hold itself", "local b = box() setbox(b, { b, [b] = b }) return b",
+               "local b = ... local t = unbox(b) assert(t[1] == b and t[b] == b)");
+    test_carry(p, "what cannot cross is described inside a box",
+               "return box({ io.stdout, coroutine.create(print), string.gmatch('', 'x'), 5 }), 6",
+               "local b, n = ... local t = unbox(b) assert(t[1] == '(userdata)' and t[2] == '(thread)')"
+               "assert(t[3] == '(C function that no loaded module has)' and t[4] == 5 and n == 6)");
+    test_carry(p, "at any depth, also as a key and as an upvalue",
+               "local out = io.stdout return box({ { [io.stdout] = function() return out end } })",
+               "local t = unbox((...))[1] assert(t['(userdata)']() == '(userdata)')");
+    test_carry(p, "and a metatable without a name is left out",
+               "return box(setmetatable({ code = 2 }, { __tostring = error }))",
+               "local t = unbox((...)) assert(t.code == 2 and getmetatable(t) == nil)");
+    OK(test_encode(p, "return box(1), io.stdout") == NULL, "outside of it all is as ever");
+    EQ_STR(p->err, "argument 2: userdata", "with its path");
+    OK(test_encode(p, "local t = {} for i = 1, 100000 do t = { t } end return { e = box({ v = t }) }")
+       == NULL, "limits are limits");
+    OK(strncmp(p->err, "argument 1, field \"e.v[1][1]", 26) == 0, "%s", p->err);
+}
+
 static void fan_out(struct test_pair *p)
 {
     struct tutti__buffer *b =
@@ -253,6 +279,7 @@ int main(void)
     same_function_again(&p);
     environment(&p);
     handles(&p);
+    boxes(&p);
     fan_out(&p);
     test_close(&p);
     return TAP_END();
