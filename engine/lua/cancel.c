@@ -150,6 +150,11 @@ void tutti__cancel_children(lua_State *L, struct tutti__record *record, const ch
     cancel_all(L, record->lua, &work, reason);
 }
 
+bool tutti__cancel_is_due(const struct tutti__lua *lua)
+{
+    return lua->current != NULL && (lua->current->flags & RECORD_CANCEL) != 0;
+}
+
 void tutti__checkpoint(lua_State *L, struct tutti__lua *lua)
 {
     struct tutti__record *record = lua->current;

@@ -4,363 +4,179 @@
  *
  *     senders (blocked) -> [ items, at most `capacity` ] -> receivers (blocked)
  *
- * A value is encoded by send and decoded by recv, in one state too, so what was sent cannot change.
+ * A value is packed by send and unpacked by recv, in one state too, so what was sent cannot change.
  *
  * Layer: lua. Thread: any home.
- * Locks: channel.mu, a leaf lock: no callback runs and no Lua is entered while it is held.
+ * Locks: channel.mu (handle.mu), a leaf lock.
  * Invariant: receivers wait only while there are neither items nor senders; senders wait only while
- * the items are full. A wait is linked exactly while `channel` of it would still be found by others.
+ * the items are full.
  */
 #include "lua/channel.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 
-#include "lua/pool.h"
+#include "lua/waitlist.h"
 
-struct item {
-    struct item *next;
-    struct tutti__buffer *value;
+/* The ring of items begins so large and doubles; one larger than KEEP is given back when it is empty. */
+enum { RING_FIRST = 8, RING_KEEP = 1024 };
+
+struct channel {
+    struct tutti__handle handle;
+    size_t capacity;                  /* [const] */
+    struct tutti__parcel *ring;       /* [mu] ring_size of them, a power of two; NULL: none */
+    size_t ring_size;                 /* [mu] */
+    size_t first;                     /* [mu] index of the oldest item */
+    size_t count;                     /* [mu] of items; more than capacity only by what was given back */
+    bool closed;                      /* [mu] */
+    struct tutti__waitlist senders;   /* [mu] */
+    struct tutti__waitlist receivers; /* [mu] */
 };
 
-enum wait_state { WAIT_LINKED, WAIT_SERVED, WAIT_CLOSED };
-
-/* One blocked send or recv. Belongs to its home once it is not linked. */
-struct wait {
-    struct wait *next; /* [channel.mu] */
-    struct wait *prev; /* [channel.mu] */
-    struct tutti__post post;
-    struct tutti__home *home;
-    struct tutti__record *record; /* [home] NULL: withdrawn, or outside any task */
-    struct tutti__channel *channel;
-    struct tutti__buffer *value;  /* to send; received */
-    enum wait_state state;        /* [channel.mu while linked, then home] */
-    bool arrived;                 /* [home] the post has run */
-    bool outside;                 /* [home] lives on the stack of a caller outside any task */
-};
-
-struct wait_list {
-    struct wait *first;
-    struct wait *last;
-};
-
-struct tutti__channel {
-    TUTTI_ATOMIC(uint32_t) refs; /* [any] its own partner: the last one out frees (acq_rel) */
-    pthread_mutex_t mu;
-    size_t capacity;             /* [const] */
-    size_t count;                /* [mu] of items */
-    bool closed;                 /* [mu] */
-    struct item *first;          /* [mu] */
-    struct item *last;           /* [mu] */
-    struct wait_list senders;    /* [mu] */
-    struct wait_list receivers;  /* [mu] */
-};
-
-/* ---- life --------------------------------------------------------------------------------- */
-
-void tutti__channel_ref(struct tutti__channel *channel)
+static void destroy(struct tutti__handle *handle)
 {
-    /* Whoever adds a reference has one, so nothing needs to be ordered. */
-    (void)TUTTI_FETCH_ADD(&channel->refs, 1u, relaxed);
+    struct channel *channel = (struct channel *)(void *)handle;
+    for (size_t i = 0; i < channel->count; i++)
+        tutti__parcel_drop(&channel->ring[(channel->first + i) & (channel->ring_size - 1)]);
+    free(channel->ring);
 }
 
-void tutti__channel_unref(struct tutti__channel *channel)
+const struct tutti__handle_type tutti__channel_type = {
+    .meta = "tutti.channel", .noun = "a channel", .call = "ch:send(v)", .destroy = destroy,
+    .at = TUTTI__HANDLE_CHANNEL,
+};
+
+/* ---- items -------------------------------------------------------------------------------- */
+
+/* Have room for one more. Returns: false - out of memory. */
+static bool ring_reserve_locked(struct channel *channel)
 {
-    if (TUTTI_FETCH_SUB(&channel->refs, 1u, acq_rel) != 1u)
+    if (channel->count < channel->ring_size)
+        return true;
+    size_t size = channel->ring_size == 0 ? RING_FIRST : channel->ring_size * 2;
+    struct tutti__parcel *ring = (struct tutti__parcel *)malloc(size * sizeof *ring);
+    if (ring == NULL)
+        return false;
+    for (size_t i = 0; i < channel->count; i++)
+        ring[i] = channel->ring[(channel->first + i) & (channel->ring_size - 1)];
+    free(channel->ring);
+    channel->ring = ring;
+    channel->ring_size = size;
+    channel->first = 0;
+    return true;
+}
+
+static void append_item_locked(struct channel *channel, const struct tutti__parcel *parcel)
+{
+    channel->ring[(channel->first + channel->count) & (channel->ring_size - 1)] = *parcel;
+    channel->count++;
+}
+
+static void prepend_item_locked(struct channel *channel, const struct tutti__parcel *parcel)
+{
+    channel->first = (channel->first + channel->ring_size - 1) & (channel->ring_size - 1);
+    channel->ring[channel->first] = *parcel;
+    channel->count++;
+}
+
+static void take_item_locked(struct channel *channel, struct tutti__parcel *parcel)
+{
+    *parcel = channel->ring[channel->first];
+    channel->first = (channel->first + 1) & (channel->ring_size - 1);
+    if (--channel->count > 0 || channel->ring_size <= RING_KEEP)
         return;
-    while (channel->first != NULL) {
-        struct item *item = channel->first;
-        channel->first = item->next;
-        tutti__buffer_unref(item->value);
-        free(item);
-    }
-    pthread_mutex_destroy(&channel->mu);
-    free(channel);
-}
-
-/* ---- lists -------------------------------------------------------------------------------- */
-
-static void wait_append(struct wait_list *list, struct wait *wait)
-{
-    wait->next = NULL;
-    wait->prev = list->last;
-    if (list->last != NULL)
-        list->last->next = wait;
-    else
-        list->first = wait;
-    list->last = wait;
-    wait->state = WAIT_LINKED;
-}
-
-static void wait_remove(struct wait_list *list, struct wait *wait)
-{
-    if (wait->prev != NULL)
-        wait->prev->next = wait->next;
-    else
-        list->first = wait->next;
-    if (wait->next != NULL)
-        wait->next->prev = wait->prev;
-    else
-        list->last = wait->prev;
-}
-
-static struct wait *wait_take_locked(struct wait_list *list, enum wait_state state)
-{
-    struct wait *wait = list->first;
-    if (wait == NULL)
-        return NULL;
-    wait_remove(list, wait);
-    wait->state = state;
-    return wait;
-}
-
-static void append_item_locked(struct tutti__channel *channel, struct item *item)
-{
-    item->next = NULL;
-    if (channel->last != NULL)
-        channel->last->next = item;
-    else
-        channel->first = item;
-    channel->last = item;
-    channel->count++;
-}
-
-static void prepend_item_locked(struct tutti__channel *channel, struct item *item)
-{
-    item->next = channel->first;
-    channel->first = item;
-    if (channel->last == NULL)
-        channel->last = item;
-    channel->count++;
-}
-
-static struct item *take_item_locked(struct tutti__channel *channel)
-{
-    struct item *item = channel->first;
-    if (item == NULL)
-        return NULL;
-    channel->first = item->next;
-    if (channel->first == NULL)
-        channel->last = NULL;
-    channel->count--;
-    return item;
-}
-
-/* Tell a wait that is not linked any more, after the lock has been released. */
-static void tell(struct wait *wait)
-{
-    if (wait != NULL)
-        tutti__home_post(wait->home, &wait->post);
+    free(channel->ring);
+    channel->ring = NULL;
+    channel->ring_size = 0;
+    channel->first = 0;
 }
 
 /* ---- the two halves ------------------------------------------------------------------------ */
 
 enum outcome { DONE, CLOSED, BLOCKED, NO_MEMORY };
 
-/* Hand `value` over, keep it, or link `wait`. `wait` is NULL when the caller only tries. */
-static enum outcome channel_send(struct tutti__channel *channel, struct tutti__buffer *value,
-                                 struct wait *wait)
+/* Hand the parcel of `blocked` over, keep it, or link `blocked`. */
+static enum outcome channel_send(struct channel *channel, struct tutti__blocked *blocked)
 {
-    struct item *item = (struct item *)malloc(sizeof *item);
-    if (item == NULL)
-        return NO_MEMORY;
-    item->value = value;
     enum outcome outcome = DONE;
-    struct wait *receiver = NULL;
-    pthread_mutex_lock(&channel->mu);
+    struct tutti__blocked *receiver = NULL;
+    pthread_mutex_lock(&channel->handle.mu);
     if (channel->closed) {
         outcome = CLOSED;
-    } else if ((receiver = wait_take_locked(&channel->receivers, WAIT_SERVED)) != NULL) {
-        receiver->value = value;
-    } else if (channel->count < channel->capacity) {
-        append_item_locked(channel, item);
-        item = NULL;
-    } else {
-        wait->value = value;
-        wait_append(&channel->senders, wait);
+    } else if ((receiver = tutti__waitlist_take(&channel->receivers, BLOCKED_SERVED)) != NULL) {
+        receiver->parcel = blocked->parcel;
+    } else if (channel->count >= channel->capacity) {
+        tutti__waitlist_append(&channel->senders, blocked);
         outcome = BLOCKED;
+    } else if (ring_reserve_locked(channel)) {
+        append_item_locked(channel, &blocked->parcel);
+    } else {
+        outcome = NO_MEMORY;
     }
-    pthread_mutex_unlock(&channel->mu);
-    free(item);
-    tell(receiver);
+    pthread_mutex_unlock(&channel->handle.mu);
+    tutti__blocked_tell(blocked->lua, receiver);
     return outcome;
 }
 
-/* Take the next value, or link `wait`. */
-static enum outcome channel_recv(struct tutti__channel *channel, struct tutti__buffer **value,
-                                 struct wait *wait)
+/* Take the next value into the parcel of `blocked`, or link it. */
+static enum outcome channel_recv(struct channel *channel, struct tutti__blocked *blocked)
 {
     enum outcome outcome = DONE;
-    struct wait *sender = NULL;
-    pthread_mutex_lock(&channel->mu);
-    struct item *item = take_item_locked(channel);
-    if (item != NULL) {
-        *value = item->value;
-        sender = wait_take_locked(&channel->senders, WAIT_SERVED);
-        if (sender != NULL) {
-            item->value = sender->value; /* its place is free now: the sender's value goes there */
-            append_item_locked(channel, item);
-            item = NULL;
-        }
-    } else if ((sender = wait_take_locked(&channel->senders, WAIT_SERVED)) != NULL) {
-        *value = sender->value;
+    struct tutti__blocked *sender = NULL;
+    pthread_mutex_lock(&channel->handle.mu);
+    if (channel->count > 0) {
+        /* Senders wait only beside `capacity` items, so a ring that is given back has none waiting. */
+        if (channel->count <= channel->capacity)
+            sender = tutti__waitlist_take(&channel->senders, BLOCKED_SERVED);
+        take_item_locked(channel, &blocked->parcel);
+        if (sender != NULL)
+            append_item_locked(channel, &sender->parcel);
+    } else if ((sender = tutti__waitlist_take(&channel->senders, BLOCKED_SERVED)) != NULL) {
+        blocked->parcel = sender->parcel;
     } else if (channel->closed) {
         outcome = CLOSED;
     } else {
-        wait_append(&channel->receivers, wait);
+        tutti__waitlist_append(&channel->receivers, blocked);
         outcome = BLOCKED;
     }
-    pthread_mutex_unlock(&channel->mu);
-    free(item);
-    tell(sender);
+    pthread_mutex_unlock(&channel->handle.mu);
+    tutti__blocked_tell(blocked->lua, sender);
     return outcome;
 }
 
 /* A receiver went away with a value in hand: the next one gets it, or it goes back to the front. */
-static void give_back(struct tutti__channel *channel, struct tutti__buffer *value)
+static void give_back(struct tutti__lua *lua, struct channel *channel, struct tutti__parcel *parcel)
 {
-    struct item *item = (struct item *)malloc(sizeof *item);
-    pthread_mutex_lock(&channel->mu);
-    struct wait *receiver = wait_take_locked(&channel->receivers, WAIT_SERVED);
-    if (receiver != NULL) {
-        receiver->value = value;
-    } else if (item != NULL) {
-        item->value = value;
-        prepend_item_locked(channel, item);
-        item = NULL;
-        value = NULL;
-    }
-    pthread_mutex_unlock(&channel->mu);
-    free(item);
-    tell(receiver);
-    if (receiver == NULL && value != NULL)
-        tutti__buffer_unref(value); /* out of memory: the one case in which a value is lost */
+    bool kept = true;
+    pthread_mutex_lock(&channel->handle.mu);
+    struct tutti__blocked *receiver = tutti__waitlist_take(&channel->receivers, BLOCKED_SERVED);
+    if (receiver != NULL)
+        receiver->parcel = *parcel;
+    else if (ring_reserve_locked(channel))
+        prepend_item_locked(channel, parcel);
+    else
+        kept = false;
+    pthread_mutex_unlock(&channel->handle.mu);
+    tutti__blocked_tell(lua, receiver);
+    if (!kept)
+        tutti__parcel_drop(parcel); /* out of memory: the one case in which a value is lost */
 }
 
-static void channel_close(struct tutti__channel *channel)
+static void channel_close(struct tutti__lua *lua, struct channel *channel)
 {
-    struct wait *told = NULL;
-    pthread_mutex_lock(&channel->mu);
+    pthread_mutex_lock(&channel->handle.mu);
     channel->closed = true;
-    for (;;) {
-        struct wait *wait = wait_take_locked(&channel->receivers, WAIT_CLOSED);
-        if (wait == NULL)
-            wait = wait_take_locked(&channel->senders, WAIT_CLOSED);
-        if (wait == NULL)
-            break;
-        wait->next = told;
-        told = wait;
-    }
-    pthread_mutex_unlock(&channel->mu);
-    while (told != NULL) {
-        struct wait *next = told->next;
-        tell(told);
-        told = next;
-    }
+    struct tutti__blocked *receivers = tutti__waitlist_take_all(&channel->receivers, BLOCKED_REFUSED);
+    struct tutti__blocked *senders = tutti__waitlist_take_all(&channel->senders, BLOCKED_REFUSED);
+    pthread_mutex_unlock(&channel->handle.mu);
+    tutti__blocked_tell(lua, receivers);
+    tutti__blocked_tell(lua, senders);
 }
 
-/* ---- waiting at home ----------------------------------------------------------------------- */
+/* ---- send ---------------------------------------------------------------------------------- */
 
-static void on_post(struct tutti__post *post)
+static struct channel *check(lua_State *L, struct tutti__lua *lua)
 {
-    struct wait *wait = (struct wait *)(void *)((char *)post - offsetof(struct wait, post));
-    wait->arrived = true;
-    if (wait->outside)
-        return;
-    if (wait->record != NULL) {
-        tutti__wait_end(wait->record);
-        return; /* the continuation frees it */
-    }
-    tutti__channel_unref(wait->channel);
-    free(wait);
-}
-
-static void wait_free(struct wait *wait)
-{
-    tutti__channel_unref(wait->channel);
-    free(wait);
-}
-
-static struct wait *wait_new(lua_State *L, struct tutti__lua *lua, struct tutti__channel *channel)
-{
-    struct wait *wait = (struct wait *)calloc(1, sizeof *wait);
-    if (wait == NULL) {
-        luaL_error(L, "not enough memory to wait for a channel");
-        return NULL;
-    }
-    wait->home = lua->home;
-    wait->post.fn = on_post;
-    wait->channel = channel;
-    wait->record = lua->current;
-    tutti__channel_ref(channel);
-    return wait;
-}
-
-/* Take the wait back. If somebody has served it already, its post is on the way and frees it. */
-static void wait_withdraw(struct wait *wait, bool receives)
-{
-    struct tutti__channel *channel = wait->channel;
-    pthread_mutex_lock(&channel->mu);
-    bool linked = wait->state == WAIT_LINKED;
-    if (linked)
-        wait_remove(receives ? &channel->receivers : &channel->senders, wait);
-    pthread_mutex_unlock(&channel->mu);
-    if (receives && wait->state == WAIT_SERVED)
-        give_back(channel, wait->value);
-    else if (!receives && wait->state != WAIT_SERVED)
-        tutti__buffer_unref(wait->value);
-    wait->record = NULL;
-    wait->outside = false;
-    if (linked)
-        wait_free(wait);
-}
-
-static void withdraw_send(struct tutti__record *record)
-{
-    wait_withdraw((struct wait *)record->op, false);
-}
-
-static void withdraw_recv(struct tutti__record *record)
-{
-    wait_withdraw((struct wait *)record->op, true);
-}
-
-static bool has_arrived(void *user)
-{
-    return ((const struct wait *)user)->arrived;
-}
-
-/* ---- Lua ----------------------------------------------------------------------------------- */
-
-struct tutti__channel *tutti__channel_test(lua_State *L, struct tutti__lua *lua, int index)
-{
-    (void)lua;
-    struct tutti__channel **box = (struct tutti__channel **)luaL_testudata(L, index, "tutti.channel");
-    return box == NULL ? NULL : *box;
-}
-
-static struct tutti__channel *check(lua_State *L)
-{
-    struct tutti__channel *channel = tutti__channel_test(L, tutti__lua_of(L), 1);
-    if (channel == NULL)
-        tutti__usage(L, 1, "a channel was expected, got %s (methods are called with a colon: ch:send(v))",
-                     luaL_typename(L, 1));
-    return channel;
-}
-
-void tutti__channel_push(lua_State *L, struct tutti__lua *lua, struct tutti__channel *channel)
-{
-    lua_rawgeti(L, LUA_REGISTRYINDEX, lua->ref_tasks);
-    if (lua_rawgetp(L, -1, channel) == LUA_TNIL) {
-        lua_pop(L, 1);
-        struct tutti__channel **box = (struct tutti__channel **)lua_newuserdatauv(L, sizeof(void *), 0);
-        tutti__channel_ref(channel);
-        *box = channel;
-        luaL_setmetatable(L, "tutti.channel");
-        lua_pushvalue(L, -1);
-        lua_rawsetp(L, -3, channel);
-    }
-    lua_remove(L, -2);
+    return (struct channel *)(void *)tutti__handle_check(L, lua, &tutti__channel_type);
 }
 
 /* tutti.channel([capacity]) -> channel   [-1, +1, v] */
@@ -371,14 +187,9 @@ static int l_channel(lua_State *L)
     if (!is_integer || lua_type(L, 1) == LUA_TSTRING || capacity < 0 || capacity > 1000000000)
         return tutti__usage(L, 1, "tutti.channel: a capacity of 0 to 1000000000 was expected, got %s",
                             luaL_tolstring(L, 1, NULL));
-    struct tutti__channel *channel = (struct tutti__channel *)calloc(1, sizeof *channel);
-    if (channel == NULL)
-        return luaL_error(L, "not enough memory for a channel");
-    TUTTI_STORE(&channel->refs, 1u, relaxed); /* nobody else knows it yet */
+    struct channel *channel = (struct channel *)(void *)tutti__handle_new(
+        L, tutti__lua_of(L), &tutti__channel_type, sizeof *channel);
     channel->capacity = (size_t)capacity;
-    pthread_mutex_init(&channel->mu, NULL);
-    tutti__channel_push(L, tutti__lua_of(L), channel);
-    tutti__channel_unref(channel);
     return 1;
 }
 
@@ -387,95 +198,61 @@ static int refuse_closed(lua_State *L)
     return tutti__usage(L, 1, "send on a channel that is closed");
 }
 
-static int sent(lua_State *L, struct wait *wait)
+static struct tutti__waitlist *senders_of(struct tutti__handle *handle)
 {
-    bool closed = wait->state == WAIT_CLOSED;
+    return &((struct channel *)(void *)handle)->senders;
+}
+
+static void send_taken_back(struct tutti__lua *lua, struct tutti__blocked *blocked, bool was_served)
+{
+    (void)lua;
+    if (!was_served)
+        tutti__parcel_drop(&blocked->parcel);
+}
+
+/* A value that has been taken was sent, whatever came after: then a cancellation is raised by the next
+ * checkpoint, so that a send that raises it has sent nothing. */
+static int send_finish(lua_State *L, struct tutti__blocked *blocked)
+{
+    struct tutti__lua *lua = blocked->lua;
+    bool closed = blocked->state == BLOCKED_REFUSED;
     if (closed)
-        tutti__buffer_unref(wait->value);
-    wait_free(wait);
-    tutti__checkpoint(L, tutti__lua_of(L));
-    return closed ? refuse_closed(L) : 0;
+        tutti__parcel_drop(&blocked->parcel);
+    tutti__blocked_free(lua, blocked);
+    if (!closed)
+        return 0;
+    tutti__checkpoint(L, lua);
+    return refuse_closed(L);
 }
 
-static int send_continue(lua_State *L, int status, lua_KContext context)
-{
-    (void)status;
-    (void)context;
-    struct wait *wait = (struct wait *)tutti__lua_of(L)->current->op;
-    if (wait == NULL)
-        tutti__checkpoint(L, tutti__lua_of(L)); /* withdrawn: raises */
-    return sent(L, wait);
-}
-
-static struct tutti__buffer *encode(lua_State *L, struct tutti__lua *lua)
-{
-    char why[512];
-    struct tutti__buffer *buffer = NULL;
-    tutti__pool_push_env(L, lua->current);
-    struct tutti__encode_opts opts = { .ops = &tutti__lua_value_ops, .label = "argument",
-                                       .library = "tutti" };
-    opts.env_index = lua_istable(L, -1) ? lua_gettop(L) : 0;
-    int rc = tutti__value_encode(L, 2, 1, &opts, &buffer, why, sizeof why);
-    lua_pop(L, 1);
-    if (rc == TUTTI__VALUE_OK)
-        return buffer;
-    luaL_where(L, 1);
-    tutti__error_push(L, lua, "transfer", "%scannot send this through a channel: %s",
-                      lua_tostring(L, -1), why);
-    lua_error(L);
-    return NULL;
-}
+static const struct tutti__blocked_kind send_kind = { "channel:send", senders_of, send_taken_back,
+                                                      send_finish };
 
 /* channel:send(value)   [-2, +0, y] */
 static int l_send(lua_State *L)
 {
     struct tutti__lua *lua = tutti__lua_of(L);
-    struct tutti__channel *channel = check(L);
+    struct channel *channel = check(L, lua);
+    struct tutti__parcel parcel;
     lua_settop(L, 2);
     if (lua_isnil(L, 2))
         return tutti__usage(L, 1, "send: nil cannot be sent (recv returns nil when the channel is closed)");
     struct tutti__record *me = tutti__wait_check(L, lua, "channel:send");
-    struct tutti__buffer *value = encode(L, lua);
-    struct wait *wait = wait_new(L, lua, channel);
-    wait->outside = me == NULL;
-    enum outcome outcome = channel_send(channel, value, wait);
-    if (outcome == BLOCKED && me != NULL)
-        return tutti__wait(L, withdraw_send, wait, 0, send_continue);
-    if (outcome == BLOCKED) {
-        if (tutti__block_on(lua, has_arrived, wait))
-            return sent(L, wait);
-        wait_withdraw(wait, false);
-        return tutti__block_refused(L);
-    }
-    wait_free(wait);
+    tutti__parcel_pack(L, lua, 2, "send this through a channel", &parcel);
+    struct tutti__blocked *blocked = tutti__blocked_new(L, lua, &channel->handle, me, &send_kind);
+    blocked->parcel = parcel;
+    enum outcome outcome = channel_send(channel, blocked);
+    if (outcome == BLOCKED)
+        return tutti__blocked_wait(L, lua, blocked);
+    if (outcome != DONE)
+        tutti__parcel_drop(&blocked->parcel);
+    tutti__blocked_free(lua, blocked);
     if (outcome == DONE)
         return 0;
-    tutti__buffer_unref(value);
     return outcome == CLOSED ? refuse_closed(L) : luaL_error(L, "not enough memory to send");
 }
 
-static int decode_top(lua_State *L)
-{
-    struct tutti__decode_opts opts = { .ops = &tutti__lua_value_ops, .env_index = 0 };
-    struct tutti__buffer *buffer = (struct tutti__buffer *)lua_touserdata(L, 1);
-    if (lua_istable(L, 2))
-        opts.env_index = 2;
-    return tutti__value_decode(L, buffer, &opts);
-}
-
-/* Push value, true and let go of the buffer. */
-static int push_received(lua_State *L, struct tutti__buffer *value)
-{
-    lua_pushcfunction(L, decode_top);
-    lua_pushlightuserdata(L, value);
-    tutti__pool_push_env(L, tutti__lua_of(L)->current);
-    int rc = lua_pcall(L, 2, 1, 0);
-    tutti__buffer_unref(value);
-    if (rc != LUA_OK)
-        return lua_error(L);
-    lua_pushboolean(L, 1);
-    return 2;
-}
+/* ---- recv ---------------------------------------------------------------------------------- */
 
 static int push_closed(lua_State *L)
 {
@@ -484,64 +261,66 @@ static int push_closed(lua_State *L)
     return 2;
 }
 
-static int received(lua_State *L, struct wait *wait)
+/* Push value, true, and free the wait. */
+static int push_received(lua_State *L, struct tutti__lua *lua, struct tutti__blocked *blocked)
 {
-    struct tutti__lua *lua = tutti__lua_of(L);
-    struct tutti__buffer *value = wait->value;
-    bool closed = wait->state == WAIT_CLOSED;
-    bool cancelled = lua->current != NULL && (lua->current->flags & RECORD_CANCEL) != 0;
-    if (cancelled && !closed)
-        give_back(wait->channel, value); /* cancelled between the serving and now */
-    wait_free(wait);
-    tutti__checkpoint(L, lua);
-    return closed ? push_closed(L) : push_received(L, value);
+    struct tutti__parcel parcel = blocked->parcel;
+    tutti__blocked_free(lua, blocked);
+    tutti__parcel_unpack(L, lua, &parcel);
+    lua_pushboolean(L, 1);
+    return 2;
 }
 
-static int recv_continue(lua_State *L, int status, lua_KContext context)
+static struct tutti__waitlist *receivers_of(struct tutti__handle *handle)
 {
-    (void)status;
-    (void)context;
-    struct wait *wait = (struct wait *)tutti__lua_of(L)->current->op;
-    if (wait == NULL)
-        tutti__checkpoint(L, tutti__lua_of(L)); /* withdrawn: raises */
-    return received(L, wait);
+    return &((struct channel *)(void *)handle)->receivers;
 }
+
+static void recv_taken_back(struct tutti__lua *lua, struct tutti__blocked *blocked, bool was_served)
+{
+    if (was_served)
+        give_back(lua, (struct channel *)(void *)blocked->handle, &blocked->parcel);
+}
+
+static int recv_finish(lua_State *L, struct tutti__blocked *blocked)
+{
+    struct tutti__lua *lua = blocked->lua;
+    bool closed = blocked->state == BLOCKED_REFUSED;
+    if (tutti__cancel_is_due(lua)) { /* cancelled between the serving and now */
+        recv_taken_back(lua, blocked, !closed);
+        tutti__blocked_free(lua, blocked);
+        tutti__checkpoint(L, lua);
+    }
+    if (!closed)
+        return push_received(L, lua, blocked);
+    tutti__blocked_free(lua, blocked);
+    return push_closed(L);
+}
+
+static const struct tutti__blocked_kind recv_kind = { "channel:recv", receivers_of, recv_taken_back,
+                                                      recv_finish };
 
 /* channel:recv() -> value, true | nil, false   [-1, +2, y] */
 static int l_recv(lua_State *L)
 {
     struct tutti__lua *lua = tutti__lua_of(L);
-    struct tutti__channel *channel = check(L);
-    struct tutti__buffer *value = NULL;
+    struct channel *channel = check(L, lua);
     struct tutti__record *me = tutti__wait_check(L, lua, "channel:recv");
-    struct wait *wait = wait_new(L, lua, channel);
-    wait->outside = me == NULL;
-    enum outcome outcome = channel_recv(channel, &value, wait);
-    if (outcome == BLOCKED && me != NULL)
-        return tutti__wait(L, withdraw_recv, wait, 0, recv_continue);
-    if (outcome == BLOCKED) {
-        if (tutti__block_on(lua, has_arrived, wait))
-            return received(L, wait);
-        wait_withdraw(wait, true);
-        return tutti__block_refused(L);
-    }
-    wait_free(wait);
-    return outcome == CLOSED ? push_closed(L) : push_received(L, value);
+    struct tutti__blocked *blocked = tutti__blocked_new(L, lua, &channel->handle, me, &recv_kind);
+    enum outcome outcome = channel_recv(channel, blocked);
+    if (outcome == BLOCKED)
+        return tutti__blocked_wait(L, lua, blocked);
+    if (outcome == DONE)
+        return push_received(L, lua, blocked);
+    tutti__blocked_free(lua, blocked);
+    return push_closed(L);
 }
 
 /* channel:close()   [-1, +0, v] */
 static int l_close(lua_State *L)
 {
-    channel_close(check(L));
-    return 0;
-}
-
-static int l_collect(lua_State *L)
-{
-    struct tutti__channel **box = (struct tutti__channel **)lua_touserdata(L, 1);
-    if (*box != NULL)
-        tutti__channel_unref(*box);
-    *box = NULL;
+    struct tutti__lua *lua = tutti__lua_of(L);
+    channel_close(lua, check(L, lua));
     return 0;
 }
 
@@ -551,5 +330,5 @@ const luaL_Reg tutti__channel_functions[] = {
 };
 
 const luaL_Reg tutti__channel_methods[] = {
-    { "send", l_send }, { "recv", l_recv }, { "close", l_close }, { "__gc", l_collect }, { NULL, NULL },
+    { "send", l_send }, { "recv", l_recv }, { "close", l_close }, { NULL, NULL },
 };

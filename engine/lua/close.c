@@ -8,6 +8,7 @@
 
 #include "lua/door.h"
 #include "lua/pool.h"
+#include "lua/waitlist.h"
 #include "lua/worker.h"
 
 /* How long a state that is closed waits for what it has cancelled. */
@@ -92,6 +93,10 @@ static void forget_records(struct tutti__lua *lua)
         if (record == NULL)
             continue;
         tutti__proxy_forget(record);
+        /* What did not end in time must not be told any more: it is taken back from whatever it waits for. */
+        if (record->withdraw != NULL)
+            record->withdraw(record);
+        record->withdraw = NULL;
         if (record->listener != NULL)
             tutti__pool_unlisten(record);
     }
@@ -123,6 +128,7 @@ int tutti__lua_close(lua_State *L)
      * end, and so does what is still in use. */
     if (lua->own_engine && tutti_engine_free(lua->engine) != TUTTI_OK)
         return 0;
+    tutti__blocked_forget(lua);
     free((void *)lua->slots);
     free(lua->slots_free);
     lua->slots = NULL;

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "lua/bytes.h"
-#include "lua/channel.h"
+#include "lua/handle.h"
 #include "lua/pool.h"
 #include "lua/proxy.h"
 
@@ -90,22 +90,23 @@ tutti_task *tutti__export(lua_State *L, struct tutti__record *record, int index)
 
 /* ---- handles in messages ------------------------------------------------------------------ */
 
-/* What is 0 is no handle. A new kind needs a name here and a line in `shared`. */
-enum handle_kind { HANDLE_TASK = 1, HANDLE_CHANNEL, HANDLE_BUFFER, HANDLE_VIEW, HANDLES_MAX_ };
+/* What is 0 is no handle; SHARED is a struct tutti__handle of whatever type. A new kind needs a name here
+ * and a line in `shared`. */
+enum handle_kind { HANDLE_TASK = 1, HANDLE_SHARED, HANDLE_BUFFER, HANDLE_VIEW, HANDLES_MAX_ };
 
-static void ref_channel(void *object)
+static void ref_handle(void *object)
 {
-    tutti__channel_ref((struct tutti__channel *)object);
+    tutti__handle_ref((struct tutti__handle *)object);
 }
 
-static void unref_channel(void *object)
+static void unref_handle(void *object)
 {
-    tutti__channel_unref((struct tutti__channel *)object);
+    tutti__handle_unref((struct tutti__handle *)object);
 }
 
-static void push_channel(lua_State *L, struct tutti__lua *lua, void *object)
+static void push_handle(lua_State *L, struct tutti__lua *lua, void *object)
 {
-    tutti__channel_push(L, lua, (struct tutti__channel *)object);
+    tutti__handle_push_on(L, lua, (struct tutti__handle *)object);
 }
 
 static void ref_buffer(void *object)
@@ -147,7 +148,7 @@ struct shared_kind {
 };
 
 static const struct shared_kind shared[HANDLES_MAX_] = {
-    [HANDLE_CHANNEL] = { "tutti.channel", ref_channel, unref_channel, push_channel },
+    [HANDLE_SHARED] = { NULL, ref_handle, unref_handle, push_handle },
     [HANDLE_BUFFER] = { "tutti.buffer", ref_buffer, unref_buffer, push_buffer },
     [HANDLE_VIEW] = { "tutti.view", ref_view, unref_view, push_view },
 };
@@ -179,7 +180,14 @@ static int handle_encode(lua_State *L, int index, uint8_t *kind, void **object, 
         *kind = HANDLE_TASK;
         return encode_task(L, record, index, object, why);
     }
-    for (uint8_t i = HANDLE_CHANNEL; i < HANDLES_MAX_; i++) {
+    struct tutti__handle *handle = tutti__handle_test(L, lua, index);
+    if (handle != NULL) {
+        tutti__handle_ref(handle);
+        *kind = HANDLE_SHARED;
+        *object = handle;
+        return 1;
+    }
+    for (uint8_t i = HANDLE_BUFFER; i < HANDLES_MAX_; i++) {
         void **box = (void **)luaL_testudata(L, index, shared[i].metatable);
         if (box == NULL || *box == NULL)
             continue;

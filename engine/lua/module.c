@@ -12,11 +12,13 @@
 #include "lua/bytes.h"
 #include "lua/channel.h"
 #include "lua/door.h"
+#include "lua/event.h"
 #include "lua/fs.h"
 #include "lua/native.h"
 #include "lua/pool.h"
 #include "lua/process.h"
 #include "lua/proxy.h"
+#include "lua/semaphore.h"
 #include "lua/sources.h"
 #include "lua/start.h"
 #include "lua/uv.h"
@@ -304,6 +306,14 @@ static void make_metatable(lua_State *L, struct tutti__lua *lua, const char *nam
     lua_setfield(L, -2, "__metatable"); /* what getmetatable shows: methods are not for changing */
 }
 
+static void make_handle(lua_State *L, struct tutti__lua *lua, const struct tutti__handle_type *type,
+                        const luaL_Reg *methods)
+{
+    make_metatable(L, lua, type->meta, methods);
+    tutti__handle_metatable(L, lua, type);
+    lua_pop(L, 1);
+}
+
 static void make_metatables(lua_State *L, struct tutti__lua *lua)
 {
     make_metatable(L, lua, "tutti.task", task_methods);
@@ -314,10 +324,13 @@ static void make_metatables(lua_State *L, struct tutti__lua *lua)
     lua_pushcfunction(L, tutti__proxy_collect);
     lua_setfield(L, -2, "__gc");
     lua->meta_remote = lua_topointer(L, -1);
-    make_metatable(L, lua, "tutti.channel", tutti__channel_methods);
     make_metatable(L, lua, "tutti.buffer", tutti__bytes_methods);
     make_metatable(L, lua, "tutti.view", tutti__view_methods);
     tutti__view_accessors(L, lua);
+    make_handle(L, lua, &tutti__channel_type, tutti__channel_methods);
+    make_handle(L, lua, &tutti__semaphore_type, tutti__semaphore_methods);
+    make_handle(L, lua, &tutti__event_type, tutti__event_methods);
+    make_metatable(L, lua, "tutti.permit", tutti__permit_methods);
     luaL_newmetatable(L, "tutti.error");
     lua_pop(L, 6);
 }
@@ -361,6 +374,8 @@ int luaopen_tutti_core(lua_State *L)
     tutti__lua_functions(L, lua, tutti__pool_functions);
     tutti__lua_functions(L, lua, tutti__channel_functions);
     tutti__lua_functions(L, lua, tutti__bytes_functions);
+    tutti__lua_functions(L, lua, tutti__semaphore_functions);
+    tutti__lua_functions(L, lua, tutti__event_functions);
     tutti__lua_functions(L, lua, tutti__native_functions);
     tutti__lua_functions(L, lua, tutti__process_functions);
     tutti__lua_functions(L, lua, tutti__fs_functions);

@@ -30,6 +30,7 @@
 #include "tutti.h"
 #include "value/codec.h"
 
+struct tutti__blocked;
 struct tutti__edge_home;
 struct tutti__lua;
 struct tutti__listener;
@@ -120,6 +121,14 @@ struct tutti__record {
 #define TUTTI__PRIORITIES 3
 #define TUTTI__PRIORITY_NORMAL 1
 
+/* Types of shared objects (handle.h): their places in lua->meta_handles. */
+enum {
+    TUTTI__HANDLE_CHANNEL,
+    TUTTI__HANDLE_SEMAPHORE,
+    TUTTI__HANDLE_EVENT,
+    TUTTI__HANDLE_TYPES,
+};
+
 struct tutti__ready {
     struct tutti__record *first;
     struct tutti__record *last;
@@ -169,6 +178,9 @@ struct tutti__lua {
     bool has_ended;        /* nothing of it is left: only memory waits to be freed */
     bool exiting;          /* os.exit was called: exit_code counts, whatever else ends how */
     int exit_code;
+    const void *meta_handles[TUTTI__HANDLE_TYPES]; /* those of the handles on shared objects */
+    struct tutti__blocked *blocked_kept; /* waits that are free, see waitlist.c */
+    uint32_t blocked_kept_count;
 };
 
 /* Every C function of the module has the state as its first upvalue. Raises once the state has ended: a
@@ -297,6 +309,9 @@ extern const luaL_Reg tutti__gather_functions[];
 
 /* Raise the current task's cancellation if it has been cancelled: the start of every checkpoint. */
 void tutti__checkpoint(lua_State *L, struct tutti__lua *lua);
+
+/* Would it raise? */
+bool tutti__cancel_is_due(const struct tutti__lua *lua);
 
 /* ---- ready.c ------------------------------------------------------------------------------ */
 

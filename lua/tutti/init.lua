@@ -8,7 +8,7 @@ local options = require("tutti.options")
 local tutti = {}
 
 for _, name in ipairs({ "spawn", "parallel", "all", "settle", "any", "race", "sleep", "checkpoint", "now",
-  "buffer", "channel", "current" }) do
+  "buffer", "channel", "semaphore", "event", "current" }) do
   tutti[name] = core[name]
 end
 
