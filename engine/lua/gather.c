@@ -196,6 +196,9 @@ static bool wants_cancel(lua_State *L, int index, const char *name)
         if (lua_type(L, -2) != LUA_TSTRING || strcmp(lua_tostring(L, -2), "cancel") != 0)
             tutti__usage(L, 1, "tutti.%s: unknown option \"%s\" (there is: cancel)", name,
                          luaL_tolstring(L, -2, NULL));
+        if (!lua_isboolean(L, -1))
+            tutti__usage(L, 1, "tutti.%s: option \"cancel\" must be a boolean, got %s", name,
+                         luaL_typename(L, -1));
         cancel = lua_toboolean(L, -1);
     }
     return cancel;
@@ -207,6 +210,12 @@ static uint32_t copy_list(lua_State *L, struct tutti__lua *lua, const char *name
     if (!lua_istable(L, 1))
         tutti__usage(L, 1, "tutti.%s: a list of tasks was expected, got %s", name, luaL_typename(L, 1));
     lua_Integer count = (lua_Integer)lua_rawlen(L, 1);
+    for (lua_pushnil(L); lua_next(L, 1) != 0; lua_pop(L, 1)) {
+        lua_Integer at = lua_isinteger(L, -2) ? lua_tointeger(L, -2) : 0;
+        if (at < 1 || at > count)
+            tutti__usage(L, 1, "tutti.%s: a list of tasks was expected, but it has the key \"%s\", which is "
+                         "no position", name, luaL_tolstring(L, -2, NULL));
+    }
     lua_createtable(L, (int)count, 0);
     for (lua_Integer i = 1; i <= count; i++) {
         lua_rawgeti(L, 1, i);
@@ -219,23 +228,36 @@ static uint32_t copy_list(lua_State *L, struct tutti__lua *lua, const char *name
     return (uint32_t)count;
 }
 
-/* Link every member that has not settled; look at the others in the order of the list. The list is at
- * `list`; the gather is held. */
-static void link_members(lua_State *L, struct tutti__record *gather, int list)
+/* Link every member that has not settled. The list is at `list`; the gather is held. */
+static void link_pending(lua_State *L, struct tutti__record *gather, int list)
 {
     struct tutti__waiter *deps = tutti__record_deps(gather);
-    for (uint32_t i = 0; i < gather->deps_count && !tutti__record_is_settled(gather); i++) {
+    for (uint32_t i = 0; i < gather->deps_count; i++) {
         lua_rawgeti(L, list, i + 1);
         struct tutti__record *member = (struct tutti__record *)lua_touserdata(L, -1);
-        deps[i].owner = gather;
-        deps[i].fire = fire;
-        if (tutti__record_is_settled(member)) {
-            member_settled(L, gather, i + 1, member, lua_gettop(L));
-        } else {
+        if (!tutti__record_is_settled(member)) {
+            deps[i].owner = gather;
+            deps[i].fire = fire;
             if (member->kind == RECORD_REMOTE)
                 tutti__proxy_arm(L, member, -1);
             tutti__waiter_link(&deps[i], member);
         }
+        lua_pop(L, 1);
+    }
+}
+
+/* All that are pending are linked before the others are looked at, in the order of the list: one of those
+ * may decide, and then the pending ones are let go. */
+static void link_members(lua_State *L, struct tutti__record *gather, int list)
+{
+    struct tutti__waiter *deps = tutti__record_deps(gather);
+    link_pending(L, gather, list);
+    for (uint32_t i = 0; i < gather->deps_count && !tutti__record_is_settled(gather); i++) {
+        if (deps[i].target != NULL)
+            continue;
+        lua_rawgeti(L, list, i + 1);
+        struct tutti__record *member = (struct tutti__record *)lua_touserdata(L, -1);
+        member_settled(L, gather, i + 1, member, lua_gettop(L));
         lua_pop(L, 1);
     }
 }
