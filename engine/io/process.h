@@ -50,6 +50,8 @@ struct tutti__process_spec {
     uint64_t capture_bytes;   /* kept of each captured stream */
     uint64_t timeout_ns;      /* TUTTI_FOREVER = none; counts from the start of the process */
     uint64_t grace_ns;        /* between TERM and KILL of its process group */
+    const char *label;        /* what messages call it, or NULL; cut off in the result */
+    bool any_end;             /* for the layers above: whatever it ends with is well */
 };
 
 /* What the task's value points to (TUTTI_OPAQUE with TUTTI__TAG_PROCESS), whether it is done or
@@ -71,6 +73,10 @@ struct tutti__process_result {
         char *tail;           /* the last bytes, at most 16 KiB, for messages */
         size_t tail_length;
     } out[2];
+    /* Of the spec, for who has no more than the task: */
+    char label[80];
+    bool any_end;
+    uint64_t timeout_ns;
 };
 
 /* Everything about the processes of one engine. Thread: the loop's, unless said otherwise. */

@@ -5,6 +5,7 @@
  * Layer: io. Locks: none. Thread: any.
  * Invariant: a record and all that its spec points to are one allocation.
  */
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -68,6 +69,7 @@ static void pack_spec(struct packer *packer, struct tutti__process_spec *copy,
     *copy = *spec;
     copy->argv = argv_copy;
     copy->envp = envp_copy;
+    copy->label = NULL; /* the result has it */
     copy->cwd = pack_string(packer, spec->cwd);
     copy->stdin_path = pack_string(packer, spec->stdin_path);
     copy->stdin_data = pack(packer, spec->stdin_data, spec->stdin_length);
@@ -117,6 +119,10 @@ int tutti__process_record_new(struct tutti__process **out, const struct tutti__p
     pack_spec(&packer, &p->spec, spec);
     box->result.code = -1;
     box->result.pid = -1;
+    (void)snprintf(box->result.label, sizeof box->result.label, "%s",
+                   spec->label == NULL ? "process" : spec->label);
+    box->result.any_end = spec->any_end;
+    box->result.timeout_ns = spec->timeout_ns;
     p->box = box;
     *out = p;
     return TUTTI_OK;

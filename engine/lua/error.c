@@ -129,13 +129,8 @@ static int call_tostring(lua_State *L)
 }
 
 /* Push a text for the value at `index`, whatever it is: its __tostring may fail. */
-static void push_message(lua_State *L, int index)
+static void push_text(lua_State *L, int index)
 {
-    index = lua_absindex(L, index);
-    if (lua_type(L, index) == LUA_TSTRING) {
-        lua_pushvalue(L, index);
-        return;
-    }
     lua_pushcfunction(L, call_tostring);
     lua_pushvalue(L, index);
     if (lua_pcall(L, 1, 1, 0) == LUA_OK)
@@ -144,12 +139,44 @@ static void push_message(lua_State *L, int index)
     lua_pushfstring(L, "(a %s value whose __tostring failed)", luaL_typename(L, index));
 }
 
+/* The message for what was raised: of other values than strings the Lua half says what they hold. */
+static void push_message(lua_State *L, struct tutti__lua *lua, int index)
+{
+    index = lua_absindex(L, index);
+    if (lua_type(L, index) == LUA_TSTRING) {
+        lua_pushvalue(L, index);
+        return;
+    }
+    tutti__lua_helper(L, lua, "describe");
+    lua_pushvalue(L, index);
+    if (lua_pcall(L, 1, 1, 0) == LUA_OK && lua_type(L, -1) == LUA_TSTRING)
+        return;
+    lua_pop(L, 1);
+    push_text(L, index);
+}
+
+/* core.text_of(value) -> string | nil: as tostring, but nil if that fails   [-1, +1, m] */
+static int l_text_of(lua_State *L)
+{
+    luaL_checkany(L, 1);
+    lua_pushcfunction(L, call_tostring);
+    lua_pushvalue(L, 1);
+    if (lua_pcall(L, 1, 1, 0) != LUA_OK)
+        lua_pushnil(L);
+    return 1;
+}
+
+const luaL_Reg tutti__error_functions[] = {
+    { "text_of", l_text_of },
+    { NULL, NULL },
+};
+
 void tutti__error_wrap(lua_State *L, struct tutti__lua *lua, struct tutti__record *record)
 {
     if (tutti__error_is(L, -1))
         return;
     new_object(L, "error"); /* value, object, fields */
-    push_message(L, -3);
+    push_message(L, lua, -3);
     lua_setfield(L, -2, "message");
     lua_pushvalue(L, -3);
     lua_setfield(L, -2, "value");
@@ -161,8 +188,8 @@ void tutti__error_wrap(lua_State *L, struct tutti__lua *lua, struct tutti__recor
     lua_remove(L, -2);
 }
 
-/* An error that another task began passes through this one: say where it was awaited. */
-static void note_awaited(lua_State *L)
+/* An error that another task began passes through this one: say where it was awaited, and by whom. */
+static void note_awaited(lua_State *L, struct tutti__lua *lua)
 {
     tutti__error_get(L, 1, "awaited");
     if (lua_isnil(L, -1)) {
@@ -173,7 +200,10 @@ static void note_awaited(lua_State *L)
     }
     lua_Integer count = (lua_Integer)lua_rawlen(L, -1);
     if (count < AWAITED_MAX) {
+        lua_createtable(L, 0, 3);
         luaL_traceback(L, L, NULL, 1);
+        lua_setfield(L, -2, "stack");
+        set_task(L, lua);
         lua_rawseti(L, -2, count + 1);
     }
     lua_pop(L, 1);
@@ -191,7 +221,7 @@ int tutti__error_handler(lua_State *L)
             luaL_traceback(L, L, NULL, 1);
             tutti__error_set(L, 1, "stack");
         } else {
-            note_awaited(L);
+            note_awaited(L, lua);
         }
         return 1;
     }

@@ -14,6 +14,7 @@
 #include "lua/handle.h"
 #include "lua/pool.h"
 #include "lua/proxy.h"
+#include "lua/task_note.h"
 
 /* ---- outcome of a LOCAL record, in bytes --------------------------------------------------- */
 
@@ -139,15 +140,16 @@ static void push_view(lua_State *L, struct tutti__lua *lua, void *object)
     tutti__view_push(L, lua, (struct tutti__view *)object);
 }
 
-/* Counted C objects whose handle is a userdata that holds a pointer to one. */
+/* Counted C objects that messages hold. */
 struct shared_kind {
-    const char *metatable;
+    const char *metatable; /* of handles that are a pointer to the object; NULL: encoded otherwise */
     void (*ref)(void *object);
     void (*unref)(void *object);
     void (*push)(lua_State *L, struct tutti__lua *lua, void *object);
 };
 
 static const struct shared_kind shared[HANDLES_MAX_] = {
+    [HANDLE_TASK] = { NULL, tutti__task_note_ref, tutti__task_note_unref, tutti__task_note_push },
     [HANDLE_SHARED] = { NULL, ref_handle, unref_handle, push_handle },
     [HANDLE_BUFFER] = { "tutti.buffer", ref_buffer, unref_buffer, push_buffer },
     [HANDLE_VIEW] = { "tutti.view", ref_view, unref_view, push_view },
@@ -161,13 +163,10 @@ static int encode_task(lua_State *L, struct tutti__record *record, int index, vo
         return -1;
     }
     tutti_task *task = tutti__export(L, record, index);
-    if (task == NULL) {
-        *why = "a task, for which there is no memory";
-        return -1;
-    }
-    tutti_task_ref(task);
-    *object = task;
-    return 1;
+    if (task != NULL)
+        *object = tutti__task_note(L, record, index, task);
+    *why = "a task, for which there is no memory";
+    return *object != NULL ? 1 : -1;
 }
 
 static int handle_encode(lua_State *L, int index, uint8_t *kind, void **object, const char **why,
@@ -203,26 +202,17 @@ static void handle_decode(lua_State *L, uint8_t kind, void *object, void *user)
 {
     (void)user;
     struct tutti__lua *lua = tutti__lua_find(L);
-    if (kind == HANDLE_TASK)
-        tutti__proxy_push(L, lua, (tutti_task *)object);
-    else
-        shared[kind].push(L, lua, object);
+    shared[kind].push(L, lua, object);
 }
 
 static void handle_ref(uint8_t kind, void *object)
 {
-    if (kind == HANDLE_TASK)
-        tutti_task_ref((tutti_task *)object);
-    else
-        shared[kind].ref(object);
+    shared[kind].ref(object);
 }
 
 static void handle_drop(uint8_t kind, void *object)
 {
-    if (kind == HANDLE_TASK)
-        tutti_task_unref((tutti_task *)object);
-    else
-        shared[kind].unref(object);
+    shared[kind].unref(object);
 }
 
 /* ---- objects that cross as what they are made of ------------------------------------------- */

@@ -368,6 +368,7 @@ int luaopen_tutti_core(lua_State *L)
     lua_createtable(L, 0, 80);
     tutti__lua_functions(L, lua, core_functions);
     tutti__lua_functions(L, lua, root_functions);
+    tutti__lua_functions(L, lua, tutti__error_functions);
     tutti__lua_functions(L, lua, tutti__start_functions);
     tutti__lua_functions(L, lua, tutti__await_functions);
     tutti__lua_functions(L, lua, tutti__gather_functions);

@@ -18,12 +18,14 @@
 #include "lua/door.h"
 #include "lua/proxy.h"
 #include "lua/start.h"
+#include "lua/task_note.h"
 #include "lua/worker.h"
 
 /* What travels with the engine's task. Made in the home state, read by one worker, dropped anywhere. */
 struct job {
     struct tutti__buffer *call; /* the function and its arguments */
     tutti_task **after;         /* references on what it comes after, for their results */
+    struct tutti__task_note **notes; /* with run_on_skip: the same with their names, for the handles */
     size_t after_count;
     bool run_on_skip;
     uint8_t priority; /* as in struct tutti__record */
@@ -36,7 +38,12 @@ static void job_drop(void *arg)
     struct job *job = (struct job *)arg;
     for (size_t i = 0; i < job->after_count; i++)
         tutti_task_unref(job->after[i]);
+    for (size_t i = 0; job->notes != NULL && i < job->after_count; i++) {
+        if (job->notes[i] != NULL)
+            tutti__task_note_unref(job->notes[i]);
+    }
     free((void *)job->after);
+    free((void *)job->notes);
     if (job->call != NULL)
         tutti__buffer_unref(job->call);
     free(job->name);
@@ -113,20 +120,17 @@ static bool encode_values(lua_State *L, struct tutti__record *record, int first,
     return true;
 }
 
-/* The error object is on top of the stack: encode it, without its values if they may not cross. */
+/* The error object is on top of the stack, and popped: encode it. One that is too large or too deep
+ * goes without its values and with fewer of its errors. */
 static void encode_error(lua_State *L, struct tutti__record *record, tutti_value *value)
 {
     struct refusal why;
     int error = lua_gettop(L);
-    for (int plain = 0; plain <= 1; plain++) {
-        tutti__lua_helper(L, record->lua, "pack_error");
+    if (!encode_values(L, record, error, value, &why)) {
+        tutti__lua_helper(L, record->lua, "shorten_error");
         lua_pushvalue(L, error);
-        lua_pushboolean(L, plain);
-        lua_call(L, 2, 1);
-        bool sent = encode_values(L, record, lua_gettop(L), value, &why);
-        lua_pop(L, 1);
-        if (sent)
-            break;
+        lua_call(L, 1, 1);
+        (void)encode_values(L, record, error + 1, value, &why);
     }
     lua_settop(L, error - 1);
 }
@@ -239,7 +243,7 @@ static int push_results_of(lua_State *L, struct tutti__lua *lua, const struct jo
     luaL_checkstack(L, (int)job->after_count + LUA_MINSTACK, "too many tasks to come after");
     for (size_t i = 0; i < job->after_count; i++) {
         if (job->run_on_skip)
-            tutti__proxy_push(L, lua, job->after[i]);
+            tutti__task_note_push(L, lua, job->notes[i]);
         else
             tutti__proxy_push_results(L, lua, job->after[i], true);
     }
@@ -331,7 +335,9 @@ static bool take_after(lua_State *L, struct job *job, int index, uint32_t count)
     if (count == 0)
         return true;
     job->after = (tutti_task **)calloc(count, sizeof *job->after);
-    if (job->after == NULL)
+    if (job->run_on_skip)
+        job->notes = (struct tutti__task_note **)calloc(count, sizeof *job->notes);
+    if (job->after == NULL || (job->run_on_skip && job->notes == NULL))
         return false;
     tutti__record_get_extra(L, index, EXTRA_AFTER);
     int list = lua_gettop(L);
@@ -345,6 +351,10 @@ static bool take_after(lua_State *L, struct job *job, int index, uint32_t count)
             return false;
         tutti_task_ref(task);
         job->after[job->after_count++] = task;
+        if (job->run_on_skip)
+            job->notes[i] = tutti__task_note(L, target, -1, task);
+        if (job->run_on_skip && job->notes[i] == NULL)
+            return false;
         lua_pop(L, 1);
     }
     lua_pop(L, 1);

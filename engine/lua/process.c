@@ -180,6 +180,10 @@ static void read_spec(lua_State *L, int table, struct tutti__process_spec *spec,
     if (lua_getfield(L, table, "envp") == LUA_TTABLE)
         spec->envp = push_vector(L);
     spec->cwd = field_string(L, table, "cwd");
+    spec->label = field_string(L, table, "label");
+    lua_getfield(L, table, "check");
+    spec->any_end = lua_isboolean(L, -1) && !lua_toboolean(L, -1);
+    lua_pop(L, 1);
     lua_getfield(L, table, "capture");
     spec->capture_bytes = (uint64_t)lua_tointeger(L, -1);
     lua_pop(L, 1);
@@ -340,6 +344,24 @@ bool tutti__process_has_failed(lua_State *L, const struct tutti__record *record,
     return has;
 }
 
+/* Push what the state that started the process has kept of its spec; elsewhere what the result says. */
+static void push_spec(lua_State *L, int index, const struct tutti__process_result *result)
+{
+    tutti__record_get_extra(L, index, EXTRA_LIST);
+    if (!lua_isnil(L, -1))
+        return;
+    lua_pop(L, 1);
+    lua_createtable(L, 0, 3);
+    lua_pushstring(L, result->label);
+    lua_setfield(L, -2, "label");
+    lua_pushboolean(L, !result->any_end);
+    lua_setfield(L, -2, "check");
+    if (result->timeout_ns != TUTTI_FOREVER) {
+        lua_pushnumber(L, (lua_Number)result->timeout_ns * 1e-9);
+        lua_setfield(L, -2, "timeout");
+    }
+}
+
 /* process_end(spec, result, how) returns nil when it is well, or an error object. */
 void tutti__process_outcome(lua_State *L, struct tutti__record *record, int index, int status,
                            const tutti_value *value)
@@ -351,7 +373,7 @@ void tutti__process_outcome(lua_State *L, struct tutti__record *record, int inde
     tutti__process_push_result(L, result);
     int table = lua_gettop(L);
     push_process_end(L, lua);
-    tutti__record_get_extra(L, index, EXTRA_LIST);
+    push_spec(L, index, result);
     lua_pushvalue(L, table);
     push_how(L, result, status);
     lua->current = record; /* the error says which task it is of */

@@ -184,7 +184,7 @@ static void push_failure(lua_State *L, struct tutti__record *record, int status,
     int base = lua_gettop(L);
     struct tutti__record *current = lua->current;
     if (value->kind == TUTTI_OPAQUE && value->tag == TUTTI__TAG_LUA) {
-        tutti__lua_helper(L, lua, "unpack_error");
+        tutti__lua_helper(L, lua, "received_error");
         tutti__proxy_push_value(L, value);
         lua_settop(L, base + 2);
         tutti__record_push(L, record);

@@ -372,6 +372,7 @@ void tutti__error_get(lua_State *L, int index, const char *field);
 void tutti__error_copy(lua_State *L, int index);
 
 bool tutti__error_is(lua_State *L, int index);
+extern const luaL_Reg tutti__error_functions[];
 
 /* Raise kind `usage` with the caller's line (level as for luaL_where). */
 int tutti__usage(lua_State *L, int level, const char *format, ...);

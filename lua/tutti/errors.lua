@@ -5,6 +5,7 @@
 --- its fields, its text and its traceback.
 ---@module "tutti.errors"
 local core = require("tutti.core")
+local describe = require("tutti.describe")
 
 local errors = {}
 
@@ -31,21 +32,41 @@ local function frames(stack)
   return kept
 end
 
--- Where it rose, what started the task, who awaited it.
-local function trace_lines(err)
-  local fields = fields_of(err)
-  local lines = { "stack traceback:" }
-  table.move(frames(fields.stack or ""), 1, 1000, #lines + 1, lines)
-  if fields.started then
-    lines[#lines + 1] = ("\t%s: started task \"%s\""):format(fields.started, fields.task or "?")
+local function add_started(lines, of)
+  if of.started then
+    lines[#lines + 1] = ("\t%s: started task \"%s\""):format(of.started, of.task or "?")
   end
-  for _, stack in ipairs(fields.awaited or {}) do
-    for _, frame in ipairs(frames(stack)) do
+end
+
+-- The line of the script that awaited, and what started the task that did.
+local function add_awaited(lines, awaited)
+  for _, by in ipairs(awaited or {}) do
+    for _, frame in ipairs(frames(by.stack or "")) do
       if not frame:find("^\t%[C%]") then
         lines[#lines + 1] = "awaited by:"
         lines[#lines + 1] = frame
+        add_started(lines, by)
         break
       end
+    end
+  end
+end
+
+local BELOW_MAX = 5 -- errors of a group whose own lines are in its traceback
+
+-- Where it rose, what started the task, who awaited it; then the same of what it came from.
+local function trace_lines(err, is_below)
+  local fields = fields_of(err)
+  local lines = { "stack traceback:" }
+  table.move(frames(fields.stack or ""), 1, 1000, #lines + 1, lines)
+  add_started(lines, fields)
+  add_awaited(lines, fields.awaited)
+  local below = is_below and {} or fields.errors or { fields.cause }
+  for i = 1, math.min(#below, BELOW_MAX) do
+    if fields_of(below[i]) then
+      lines[#lines + 1] = (fields.cause and "because of: " or "failed: ") .. errors.text(below[i])
+      local more = trace_lines(below[i], true)
+      table.move(more, 2, #more, #lines + 1, lines)
     end
   end
   return lines
@@ -86,25 +107,75 @@ local function indent(text)
 end
 
 local DEPTH_MAX = 4 -- of groups in groups that are shown; the rest can be had from `errors`
+local SHOWN_MAX = 20 -- errors below a group, of all depths together
 
-local function show(err, depth)
+local function head_line(err)
   local fields = fields_of(err)
-  local lines = { errors.text(err) }
+  local text = errors.text(err)
   if fields.task then
-    lines[1] = ("%s (task \"%s\")"):format(lines[1], fields.task)
+    local attempt = (fields.attempt or 1) > 1 and (", attempt %d"):format(fields.attempt) or ""
+    text = ("%s (task \"%s\"%s)"):format(text, fields.task, attempt)
   end
+  return text
+end
+
+local show
+
+-- `room.left` is how many more lines of the kind "- ..." the whole text may have.
+local function show_below(list, lines, depth, room)
+  if depth > DEPTH_MAX then
+    lines[#lines + 1] = "  - ..."
+    return
+  end
+  for i, child in ipairs(list) do
+    if room.left <= 0 then
+      lines[#lines + 1] = ("  - ... and %d more"):format(#list - i + 1)
+      return
+    end
+    room.left = room.left - 1
+    local text = fields_of(child) and show(child, depth + 1, room) or core.text_of(child) or "?"
+    lines[#lines + 1] = "  - " .. indent(text)
+  end
+end
+
+function show(err, depth, room)
+  local fields = fields_of(err)
+  local lines = { head_line(err) }
   if fields.tail and #fields.tail > 0 then
     lines[#lines + 1] = "  its last output: " .. indent(fields.tail)
   end
-  depth = depth or 1
-  if fields.errors and depth > DEPTH_MAX then
-    lines[#lines + 1] = "  - ..."
-    return table.concat(lines, "\n")
-  end
-  for _, child in ipairs(fields.errors or {}) do
-    lines[#lines + 1] = "  - " .. indent(fields_of(child) and show(child, depth + 1) or tostring(child))
-  end
+  show_below(fields.errors or {}, lines, depth or 1, room or { left = SHOWN_MAX })
   return table.concat(lines, "\n")
+end
+
+-- ---- what scripts see ----------------------------------------------------------------------
+
+local function refuse_change(_, key)
+  core.usage(("an error object cannot be changed (field \"%s\")"):format(tostring(key)), 2)
+end
+
+-- A list of an error object that can be read like any other (#, ipairs, pairs), and not be changed.
+local function frozen(list)
+  local function next_of(_, key)
+    return next(list, key)
+  end
+  return setmetatable({}, {
+    __index = list,
+    __len = function() return #list end,
+    __pairs = function(view) return next_of, view, nil end,
+    __newindex = refuse_change,
+    __metatable = "tutti.error",
+  })
+end
+
+local INTERNAL = { awaited = true, said = true }
+
+-- List -> its view: the same one each time, so that it is as good a value as the list itself.
+local views = setmetatable({}, { __mode = "k" })
+
+local function view_of(list)
+  views[list] = views[list] or frozen(list)
+  return views[list]
 end
 
 local meta = core.error_metatable
@@ -117,11 +188,17 @@ function meta.__index(err, key)
   if key == "traceback" then
     return traceback(err)
   end
-  return fields_of(err)[key]
+  local fields = fields_of(err)
+  if key == "errors" and fields.errors then
+    return view_of(fields.errors)
+  elseif key == "path" and type(fields.path) == "table" then
+    return table.move(fields.path, 1, #fields.path, 1, {})
+  elseif INTERNAL[key] then
+    return nil
+  end
+  return fields[key]
 end
-function meta.__newindex(_, key)
-  core.usage(("an error object cannot be changed (field \"%s\")"):format(tostring(key)), 2)
-end
+meta.__newindex = refuse_change
 
 --- Make an error object. `fields.kind` and `fields.message` are mandatory.
 function errors.new(fields)
@@ -137,56 +214,70 @@ end
 
 -- ---- between states ------------------------------------------------------------------------
 
-local CROSSES = { "kind", "message", "task", "started", "stack", "awaited", "reason", "code", "errno",
-  "path", "attempt", "tail", "position", "result", "value" }
--- Fields whose values may be of any kind: left out when they cannot cross.
-local FREE = { value = true, result = true }
+-- An error object crosses as the table of its fields (engine/lua/export.c); what may not cross in it
+-- is described there.
 
-local function pack(err, plain)
+local SENT = { "kind", "message", "task", "started", "stack", "place", "awaited", "reason", "code",
+  "errno", "path", "attempt", "tail", "position", "said" }
+local LEAVES_MAX = 1000
+
+local leaves
+
+-- For one that is too large or too deep to cross: without values, and of its errors the bottom ones.
+core.helper("shorten_error", function(err)
+  local fields, short = fields_of(err), {}
+  for _, name in ipairs(SENT) do
+    short[name] = fields[name]
+  end
+  short.cause = fields.cause and fields.cause ~= err and core.error_new({ kind = fields.cause.kind,
+    message = fields.cause.message, task = fields.cause.task, started = fields.cause.started })
+  if fields.kind == "group" and fields.errors then
+    short.errors = {}
+    for i, leaf in ipairs(leaves(err, {})) do
+      local of = fields_of(leaf) or { kind = "error", message = describe.value(leaf) }
+      short.errors[i] = i <= LEAVES_MAX and core.error_new({ kind = of.kind, message = of.message,
+        task = of.task, started = of.started, stack = of.stack, said = of.said }) or nil
+    end
+  end
+  return core.error_new(short)
+end)
+
+--- What a task of another state failed with, as this state shows it. `started` is where it was started
+--- here, which the worker does not know.
+core.helper("received_error", function(err, started)
   local fields = fields_of(err)
   if not fields then
-    return err
+    return core.error_new({ kind = "error", message = describe.value(err), value = err, started = started })
   end
-  local packed = { ["tutti.error"] = true }
-  for _, name in ipairs(CROSSES) do
-    if not (plain and FREE[name]) then
-      packed[name] = fields[name]
-    end
+  fields.started = fields.started or started
+  for _, by in ipairs(fields.awaited or {}) do
+    by.started = by.started or started
   end
-  if fields_of(packed.value) then
-    packed.value = nil
-  end
-  packed.cause = fields.cause and pack(fields.cause, plain)
-  if fields.errors then
-    packed.errors = {}
-    for i, child in ipairs(fields.errors) do
-      packed.errors[i] = pack(child, plain)
-    end
-  end
-  return packed
-end
-
-local function unpack_error(packed, started)
-  if type(packed) ~= "table" or not packed["tutti.error"] then
-    return core.error_new({ kind = "error", message = tostring(packed), value = packed })
-  end
-  packed["tutti.error"] = nil
-  packed.started = packed.started or started
-  packed.cause = packed.cause and unpack_error(packed.cause)
-  for i, child in ipairs(packed.errors or {}) do
-    packed.errors[i] = unpack_error(child)
-  end
-  return core.error_new(packed)
-end
-
-core.helper("pack_error", pack)
-core.helper("unpack_error", unpack_error)
+  return err
+end)
 
 -- ---- said at once --------------------------------------------------------------------------
 
---- One line for a failure with nobody waiting. A group has been said already, child by child.
+-- Has each error at the bottom of this one been said? From now on they have.
+local function say_all(err, fresh)
+  local fields = fields_of(err)
+  if not fields then
+    return fresh
+  elseif fields.kind == "group" and fields.errors then
+    for _, child in ipairs(fields.errors) do
+      fresh = say_all(child, fresh)
+    end
+    return fresh
+  end
+  fresh = fresh or not fields.said
+  fields.said = true
+  return fresh
+end
+
+--- One line for a failure with nobody waiting. Of a group whose members have been said, each when it
+--- happened, there is nothing new to say.
 core.helper("report", function(task, err)
-  if err.kind == "group" then
+  if not say_all(err, false) then
     return
   end
   local line = errors.text(err):match("^[^\n]*")
@@ -199,7 +290,7 @@ end)
 local WRONG = { usage = true, missing = true, cycle = true }
 
 -- The errors at the bottom of a group of groups, or of what was skipped: what really went wrong.
-local function leaves(err, list)
+function leaves(err, list)
   local fields = fields_of(err)
   if not fields then
     return list
@@ -218,7 +309,7 @@ local function leaves(err, list)
   return list
 end
 
-local SHOWN_MAX = 5
+local REPORTED_MAX = 5
 
 -- One error as a person wants it: what, in which task, the last output, where, started and awaited where.
 local function describe(err)
@@ -228,7 +319,6 @@ end
 --- Say why the script ended; returns the exit status (design 3).
 core.helper("script_report", function(err, made)
   io.stdout:flush()
-  local status = (WRONG[err.kind] or made == 0) and 3 or 1
   if err.kind == "cancelled" then
     if err.reason ~= "nobody reads the output any more" then -- what ends by that ends in silence
       io.stderr:write(("tutti: %s\n"):format(errors.text(err)))
@@ -236,16 +326,21 @@ core.helper("script_report", function(err, made)
     return 1
   end
   local list = leaves(err, {})
+  local only_cycles = true -- then all that went wrong is how the script was written
+  for _, leaf in ipairs(list) do
+    only_cycles = only_cycles and leaf.kind == "cycle"
+  end
+  local status = (WRONG[err.kind] or only_cycles or made == 0) and 3 or 1
   if list[1] ~= err then
     local what = err.kind == "group" and ("%d task%s failed"):format(#list, #list == 1 and "" or "s")
       or errors.text(err):match("^[^\n]*")
     io.stderr:write(("tutti: %s\n"):format(what))
   end
-  for i = 1, math.min(#list, SHOWN_MAX) do
+  for i = 1, math.min(#list, REPORTED_MAX) do
     io.stderr:write(("tutti: %s\n"):format(describe(list[i])))
   end
-  if #list > SHOWN_MAX then
-    io.stderr:write(("tutti: and %d more\n"):format(#list - SHOWN_MAX))
+  if #list > REPORTED_MAX then
+    io.stderr:write(("tutti: and %d more\n"):format(#list - REPORTED_MAX))
   end
   return status
 end)

@@ -361,10 +361,9 @@ local function judge(spec, result, how)
   return nil
 end
 
---- Called by the C half when a process has ended: nil if that is well, else an error object. `spec` is
---- nil in a state that has the task from another one.
+--- Called by the C half when a process has ended: nil if that is well, else an error object. In a state
+--- that has the task from another one `spec` has no more than label, check and timeout.
 core.helper("process_end", function(spec, result, how)
-  spec = spec or { label = ("process %s"):format(result.pid or "?") }
   if spec.failure then
     return spec.failure
   end
