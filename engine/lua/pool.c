@@ -329,8 +329,8 @@ static struct job *new_job(lua_State *L, struct tutti__lua *lua, struct tutti__r
     return job;
 }
 
-/* Give the job references on what it comes after. Returns false when out of memory. */
-static bool take_after(lua_State *L, struct job *job, int index, uint32_t count)
+/* Give the job references on what it comes after, the list at `list`. Returns false when out of memory. */
+static bool take_after(lua_State *L, struct job *job, int list, uint32_t count)
 {
     if (count == 0)
         return true;
@@ -339,8 +339,6 @@ static bool take_after(lua_State *L, struct job *job, int index, uint32_t count)
         job->notes = (struct tutti__task_note **)calloc(count, sizeof *job->notes);
     if (job->after == NULL || (job->run_on_skip && job->notes == NULL))
         return false;
-    tutti__record_get_extra(L, index, EXTRA_AFTER);
-    int list = lua_gettop(L);
     for (uint32_t i = 0; i < count; i++) {
         lua_rawgeti(L, list, i + 1);
         struct tutti__record *target = (struct tutti__record *)lua_touserdata(L, -1);
@@ -357,7 +355,6 @@ static bool take_after(lua_State *L, struct job *job, int index, uint32_t count)
             return false;
         lua_pop(L, 1);
     }
-    lua_pop(L, 1);
     return true;
 }
 
@@ -403,15 +400,15 @@ static int submit(lua_State *L, struct tutti__record *record, int index, struct 
     return TUTTI_OK;
 }
 
-/* Stack: [1] proxy, [2] options or nil, [3] f, then its arguments. */
+/* Stack: [1] proxy, [2] what it comes after, a list or nil, [3] f, then its arguments. */
 static int start_parallel(lua_State *L, struct tutti__record *record, bool detach, int level)
 {
     struct tutti__lua *lua = record->lua;
     struct tutti__buffer *buffer = encode_call(L, lua, 3, level);
     struct job *job = new_job(L, lua, record, 1); /* on an error the buffer is all that leaks */
     job->call = buffer;
-    uint32_t count = lua_istable(L, 2) ? tutti__start_after_count(L, 2) : 0;
-    if (!take_after(L, job, 1, count)) {
+    uint32_t count = lua_istable(L, 2) ? (uint32_t)lua_rawlen(L, 2) : 0;
+    if (!take_after(L, job, 2, count)) {
         job_drop(job);
         return luaL_error(L, "not enough memory for a task");
     }
@@ -429,11 +426,29 @@ static int start_parallel(lua_State *L, struct tutti__record *record, bool detac
     return 1;
 }
 
+int tutti__pool_start_read(lua_State *L, struct tutti__lua *lua, const struct tutti__options *options)
+{
+    struct tutti__record *record = tutti__proxy_new(L, lua);
+    lua_insert(L, 1);
+    record->priority = options->priority;
+    if (options->run_on_skip)
+        record->flags |= RECORD_RUN_ON_SKIP;
+    lua_pushvalue(L, 1 + OPTION_NAME);
+    lua_setiuservalue(L, 1, UV_NAME);
+    tutti__record_note_place(L, record, 1);
+    lua_remove(L, 1 + OPTION_ARGS);
+    lua_remove(L, 1 + OPTION_NAME);
+    return start_parallel(L, record, options->detach, 1);
+}
+
 /* tutti.parallel([opts,] f, ...) -> Task   [-n, +1, v] */
 static int l_parallel(lua_State *L)
 {
     struct tutti__lua *lua = tutti__lua_of(L);
     if (lua_type(L, 1) != LUA_TFUNCTION) {
+        struct tutti__options options;
+        if (tutti__start_read_call(L, lua, &options))
+            return tutti__pool_start_read(L, lua, &options);
         tutti__lua_helper(L, lua, "parallel_with_options");
         lua_insert(L, 1);
         lua_call(L, lua_gettop(L) - 1, 1);
@@ -458,6 +473,8 @@ static int l_start_parallel(lua_State *L)
     lua_getfield(L, 2, "level");
     int level = (int)luaL_optinteger(L, -1, 1);
     lua_pop(L, 2);
+    lua_getfield(L, 2, "after");
+    lua_replace(L, 2);
     return start_parallel(L, record, detach, level);
 }
 

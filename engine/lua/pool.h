@@ -7,6 +7,7 @@
 #ifndef TUTTI_LUA_POOL_H
 #define TUTTI_LUA_POOL_H
 
+#include "lua/options.h"
 #include "lua/state.h"
 
 /**
@@ -25,6 +26,9 @@ void tutti__pool_unlisten(struct tutti__record *record);
 
 /* Push the _ENV of the pool task that `record` is or descends from, or nil. */
 void tutti__pool_push_env(lua_State *L, struct tutti__record *record);
+
+/* tutti.task{ on = "pool" } with options in slots, see options.h. */
+int tutti__pool_start_read(lua_State *L, struct tutti__lua *lua, const struct tutti__options *options);
 
 extern const luaL_Reg tutti__pool_functions[];
 

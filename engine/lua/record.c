@@ -26,7 +26,9 @@ struct tutti__record *tutti__record_new(lua_State *L, struct tutti__lua *lua,
                                         enum tutti__record_kind kind, uint32_t deps)
 {
     size_t size = sizeof(struct tutti__record) + (size_t)deps * sizeof(struct tutti__waiter);
-    struct tutti__record *record = (struct tutti__record *)lua_newuserdatauv(L, size, UV_COUNT);
+    int values = kind == RECORD_LOCAL && deps <= TUTTI__AFTER_FEW ? (int)deps : 0;
+    struct tutti__record *record =
+        (struct tutti__record *)lua_newuserdatauv(L, size, UV_COUNT + values);
     memset(record, 0, size);
     record->lua = lua;
     record->kind = (uint8_t)kind;

@@ -9,6 +9,7 @@
  * Invariant: lua->current is the record whose coroutine runs, NULL while none does.
  */
 #include "lua/interrupt.h"
+#include "lua/start.h"
 
 enum { POOL_MAX = 1024 };
 
@@ -32,19 +33,17 @@ static int body_continue(lua_State *L, int status, lua_KContext context)
 
 static int push_dependencies(lua_State *L, struct tutti__record *record)
 {
-    tutti__record_get_extra(L, BODY_RECORD, EXTRA_AFTER);
-    int after = lua_gettop(L);
-    int count = (int)lua_rawlen(L, after);
+    int count = (int)record->deps_count;
     luaL_checkstack(L, count + LUA_MINSTACK, "too many tasks to come after");
     for (int i = 1; i <= count; i++) {
-        lua_rawgeti(L, after, i);
+        tutti__start_push_after(L, record, BODY_RECORD, (uint32_t)i);
         if ((record->flags & RECORD_RUN_ON_SKIP) != 0)
             continue;
         struct tutti__record *target = (struct tutti__record *)lua_touserdata(L, -1);
         tutti__record_push_results(L, target, -1, true);
         lua_remove(L, -2);
     }
-    lua_remove(L, after);
+    tutti__start_drop_after(L, record, BODY_RECORD);
     return count;
 }
 

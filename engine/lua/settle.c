@@ -6,7 +6,7 @@
  * Layer: lua. Thread: the state's home.
  * Invariant: a record settles once; telling is iterative (a chain of a million needs no stack).
  */
-#include "lua/state.h"
+#include "lua/start.h"
 
 #include <string.h>
 
@@ -117,6 +117,7 @@ static void store_outcome(lua_State *L, struct tutti__record *record)
     lua_setiuservalue(L, -2, UV_BODY);
     lua_pushnil(L);
     lua_setiuservalue(L, -2, UV_ARGS);
+    tutti__start_drop_after(L, record, lua_gettop(L));
     lua_pop(L, 1);
 }
 

@@ -99,14 +99,58 @@ static void dependency_settled(lua_State *L, struct tutti__waiter *waiter,
     tutti__record_skip(L, record);
 }
 
-/* Link to what has not settled; the list is at `list`. Leaves the error of the first that did not
- * succeed on the stack and returns true if there is one. */
-static bool link_dependencies(lua_State *L, struct tutti__record *record, int list)
+void tutti__start_keep_after(lua_State *L, struct tutti__record *record, int index, int list)
+{
+    if (record->deps_count == 0)
+        return;
+    record->flags |= RECORD_AFTER;
+    if (record->deps_count > TUTTI__AFTER_FEW) {
+        lua_pushvalue(L, list);
+        tutti__record_set_extra(L, index, EXTRA_AFTER);
+        return;
+    }
+    for (uint32_t i = 1; i <= record->deps_count; i++) {
+        lua_rawgeti(L, list, i);
+        lua_setiuservalue(L, index, UV_COUNT + (int)i);
+    }
+}
+
+void tutti__start_push_after(lua_State *L, const struct tutti__record *record, int index, uint32_t i)
+{
+    if (record->deps_count <= TUTTI__AFTER_FEW) {
+        lua_getiuservalue(L, index, UV_COUNT + (int)i);
+        return;
+    }
+    tutti__record_get_extra(L, index, EXTRA_AFTER);
+    lua_rawgeti(L, -1, i);
+    lua_remove(L, -2);
+}
+
+/* A chain would otherwise keep all that ever was in it. */
+void tutti__start_drop_after(lua_State *L, struct tutti__record *record, int index)
+{
+    if ((record->flags & RECORD_AFTER) == 0)
+        return;
+    record->flags &= ~(uint32_t)RECORD_AFTER;
+    if (record->deps_count > TUTTI__AFTER_FEW) {
+        lua_pushnil(L);
+        tutti__record_set_extra(L, index, EXTRA_AFTER);
+        return;
+    }
+    for (uint32_t i = 1; i <= record->deps_count; i++) {
+        lua_pushnil(L);
+        lua_setiuservalue(L, index, UV_COUNT + (int)i);
+    }
+}
+
+/* Link to what has not settled. Leaves the error of the first that did not succeed on the stack and
+ * returns true if there is one. */
+static bool link_dependencies(lua_State *L, struct tutti__record *record, int index)
 {
     struct tutti__waiter *deps = tutti__record_deps(record);
     bool run_on_skip = (record->flags & RECORD_RUN_ON_SKIP) != 0;
     for (uint32_t i = 0; i < record->deps_count; i++) {
-        lua_rawgeti(L, list, i + 1);
+        tutti__start_push_after(L, record, index, i + 1);
         struct tutti__record *target = (struct tutti__record *)lua_touserdata(L, -1);
         if (!tutti__record_is_settled(target)) {
             if (target->kind == RECORD_REMOTE)
@@ -134,12 +178,11 @@ static void tie(lua_State *L, struct tutti__record *record, int index)
     if (tutti__start_is_late(L, record))
         return;
     if (record->deps_count > 0) {
-        tutti__record_get_extra(L, index, EXTRA_AFTER);
-        int list = lua_gettop(L);
-        bool skipped = link_dependencies(L, record, list);
+        int top = lua_gettop(L);
+        bool skipped = link_dependencies(L, record, index);
         if (skipped)
             tutti__record_skip(L, record);
-        lua_settop(L, list - 1);
+        lua_settop(L, top);
         if (skipped || record->deps_left > 0)
             return;
     }
@@ -170,15 +213,67 @@ void tutti__start_arguments(lua_State *L, struct tutti__record *record, int inde
 
 /* ---- the fast form ------------------------------------------------------------------------ */
 
+/* Let the Lua half read the options, or say what is wrong with them. */
+static int start_by_helper(lua_State *L, struct tutti__lua *lua, const char *helper)
+{
+    tutti__lua_helper(L, lua, helper);
+    lua_insert(L, 1);
+    lua_call(L, lua_gettop(L) - 1, 1);
+    return 1;
+}
+
+/* Stack: as tutti__options_read leaves it, but that the arguments are all that follows. */
+static int start_read(lua_State *L, struct tutti__lua *lua, const struct tutti__options *options)
+{
+    if (options->on_pool)
+        return tutti__pool_start_read(L, lua, options);
+    struct tutti__record *record = tutti__record_new(L, lua, RECORD_LOCAL, options->after_count);
+    lua_insert(L, 1);
+    record->priority = options->priority;
+    if (options->run_on_skip)
+        record->flags |= RECORD_RUN_ON_SKIP;
+    if (!lua_isnil(L, 1 + OPTION_NAME)) {
+        lua_pushvalue(L, 1 + OPTION_NAME);
+        lua_setiuservalue(L, 1, UV_NAME);
+    }
+    lua_pushvalue(L, 1 + OPTION_FUNCTION);
+    lua_setiuservalue(L, 1, UV_BODY);
+    tutti__start_keep_after(L, record, 1, 1 + OPTION_AFTER);
+    tutti__start_arguments(L, record, 1, 1 + OPTION_SLOTS_MAX_ + 1);
+    tutti__record_note_place(L, record, 1);
+    tutti__start_own(L, record, 1, options->detach);
+    if ((record->flags & RECORD_ADOPTED) != 0)
+        tutti__shared_give_to_root(L, record, 1);
+    tie(L, record, 1);
+    lua_settop(L, 1);
+    return 1;
+}
+
+/* The options are in [1], the function and its arguments follow; `on` and `args` are not for these. */
+bool tutti__start_read_call(lua_State *L, struct tutti__lua *lua, struct tutti__options *options)
+{
+    if (!lua_isfunction(L, 2) || !tutti__options_read(L, lua, options))
+        return false;
+    if (lua_isnil(L, OPTION_ARGS) && lua_isnil(L, OPTION_FUNCTION) && !options->on_pool) {
+        lua_copy(L, OPTION_SLOTS_MAX_ + 2, OPTION_FUNCTION);
+        lua_rotate(L, OPTION_SLOTS_MAX_ + 1, -2);
+        lua_pop(L, 2);
+        return true;
+    }
+    lua_rotate(L, 1, -OPTION_SLOTS_MAX_);
+    lua_pop(L, OPTION_SLOTS_MAX_);
+    return false;
+}
+
 /* tutti.spawn([opts,] f, ...) -> Task   [-n, +1, v] */
 static int l_spawn(lua_State *L)
 {
     struct tutti__lua *lua = tutti__lua_of(L);
     if (lua_type(L, 1) != LUA_TFUNCTION) {
-        tutti__lua_helper(L, lua, "spawn_with_options");
-        lua_insert(L, 1);
-        lua_call(L, lua_gettop(L) - 1, 1);
-        return 1;
+        struct tutti__options options;
+        if (tutti__start_read_call(L, lua, &options))
+            return start_read(L, lua, &options);
+        return start_by_helper(L, lua, "spawn_with_options");
     }
     struct tutti__record *record = tutti__record_new(L, lua, RECORD_LOCAL, 0);
     lua_insert(L, 1); /* record, f, arguments */
@@ -219,13 +314,6 @@ void tutti__start_options(lua_State *L, struct tutti__record *record, int index,
         record->flags |= RECORD_QUIET;
     lua_getfield(L, options, "name");
     lua_setiuservalue(L, index, UV_NAME);
-    lua_getfield(L, options, "after");
-    if (lua_istable(L, -1)) {
-        record->flags |= RECORD_AFTER;
-        tutti__record_set_extra(L, index, EXTRA_AFTER);
-    } else {
-        lua_pop(L, 1);
-    }
     tutti__record_note_place(L, record, (int)field_integer(L, options, "level", 1));
 }
 
@@ -251,6 +339,9 @@ static int l_start(lua_State *L)
     struct tutti__record *record = tutti__record_new(L, lua, RECORD_LOCAL, deps);
     lua_insert(L, 1); /* record, options, f, arguments */
     tutti__start_options(L, record, 1, 2);
+    lua_getfield(L, 2, "after");
+    tutti__start_keep_after(L, record, 1, lua_gettop(L));
+    lua_pop(L, 1);
     lua_pushvalue(L, 3);
     lua_setiuservalue(L, 1, UV_BODY);
     tutti__start_arguments(L, record, 1, 4);
@@ -262,7 +353,47 @@ static int l_start(lua_State *L)
     return 1;
 }
 
+/* How many arguments are in the table in slot ARGS; -1: that is for Lua to find out. */
+static int count_arguments(lua_State *L)
+{
+    enum { MOST = 1000 };
+    if (lua_isnil(L, OPTION_ARGS))
+        return 0;
+    if (lua_getmetatable(L, OPTION_ARGS)) {
+        lua_pop(L, 1);
+        return -1;
+    }
+    lua_getfield(L, OPTION_ARGS, "n");
+    bool is_given = !lua_isnil(L, -1);
+    bool is_plain = !is_given || lua_isinteger(L, -1);
+    lua_Integer count = is_given ? lua_tointeger(L, -1) : (lua_Integer)lua_rawlen(L, OPTION_ARGS);
+    lua_pop(L, 1);
+    return is_plain && count >= 0 && count <= MOST ? (int)count : -1;
+}
+
+/* tutti.task{ f, after = {t1, t2}, on = "loop" | "pool", args = {...}, ... } -> Task   [-1, +1, v] */
+static int l_task(lua_State *L)
+{
+    struct tutti__lua *lua = tutti__lua_of(L);
+    struct tutti__options options;
+    lua_settop(L, 1);
+    if (!tutti__options_read(L, lua, &options))
+        return start_by_helper(L, lua, "task_with_options");
+    int count = lua_isnil(L, OPTION_FUNCTION) ? -1 : count_arguments(L);
+    if (count < 0) {
+        lua_rotate(L, 1, 1);
+        lua_settop(L, 1);
+        return start_by_helper(L, lua, "task_with_options");
+    }
+    lua_settop(L, OPTION_SLOTS_MAX_);
+    luaL_checkstack(L, count + LUA_MINSTACK, "too many arguments");
+    for (int i = 1; i <= count; i++)
+        lua_rawgeti(L, OPTION_ARGS, i);
+    return start_read(L, lua, &options);
+}
+
 const luaL_Reg tutti__start_functions[] = {
+    { "task", l_task },
     { "spawn", l_spawn },
     { "start", l_start },
     { NULL, NULL },

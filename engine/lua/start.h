@@ -7,6 +7,7 @@
 #ifndef TUTTI_LUA_START_H
 #define TUTTI_LUA_START_H
 
+#include "lua/options.h"
 #include "lua/state.h"
 
 /* Hold the record (userdata at `index`) and give it to its owner: the current task, or the root. */
@@ -25,11 +26,26 @@ bool tutti__start_is_late(lua_State *L, struct tutti__record *record);
 int tutti__start_submit(tutti_engine *engine, const tutti_task_desc *desc, tutti_task *const *after,
                         size_t count, tutti_task **out);
 
-/* Read what core.start and core.parallel have in common from the table at `options`. */
+/* Keep the tasks of the list at `list` (the record's deps_count) as what the LOCAL record at `index`
+ * comes after. A list that is longer than TUTTI__AFTER_FEW is kept itself. */
+void tutti__start_keep_after(lua_State *L, struct tutti__record *record, int index, int list);
+
+/* Push the i-th (from 1) of them. The record keeps them until _drop_after, or until it starts. */
+void tutti__start_push_after(lua_State *L, const struct tutti__record *record, int index, uint32_t i);
+void tutti__start_drop_after(lua_State *L, struct tutti__record *record, int index);
+
+/* Read what core.start and core.parallel have in common, but `after`, from the table at `options`. */
 void tutti__start_options(lua_State *L, struct tutti__record *record, int index, int options);
 
 /* Length of options.after. */
 uint32_t tutti__start_after_count(lua_State *L, int options);
+
+/**
+ * Stack: options, function, arguments. Read them if that needs no Lua.
+ * Returns: true - as tutti__options_read leaves it, the function in its slot, then the arguments; it is no
+ *          table for tutti.task · false - it takes Lua; the stack is as it was.
+ */
+bool tutti__start_read_call(lua_State *L, struct tutti__lua *lua, struct tutti__options *options);
 
 extern const luaL_Reg tutti__start_functions[];
 

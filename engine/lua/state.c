@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "lua/module.h"
+#include "lua/options.h"
 #include "lua/worker.h"
 
 static const char state_key = 0; /* its address is the registry key */
@@ -90,6 +91,7 @@ struct tutti__lua *tutti__lua_open(lua_State *L, tutti_engine *engine, bool own_
     luaL_ref(L, LUA_REGISTRYINDEX);
     make_tables(L, lua);
     tutti__module_metatables(L, lua);
+    tutti__options_open(L, lua);
     make_root(L, lua);
     lua->home->pump_user = lua;
     lua->home->has_work = tutti__ready_has_work;

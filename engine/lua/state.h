@@ -57,7 +57,7 @@ enum tutti__record_flag {
     RECORD_CANCEL = 1u << 4,      /* cancelled: every checkpoint raises until it has ended */
     RECORD_OBSERVED = 1u << 5,    /* somebody awaited it: its failure is theirs */
     RECORD_RUN_ON_SKIP = 1u << 6,
-    RECORD_AFTER = 1u << 7,       /* EXTRA_AFTER holds the tasks it comes after */
+    RECORD_AFTER = 1u << 7,       /* it holds the tasks it comes after; see start.h */
     RECORD_RESULT_LATER = 1u << 8,/* REMOTE, done: the result is still in the engine's task */
     RECORD_ARMED = 1u << 9,       /* REMOTE: its post is on its way to this home */
     RECORD_QUEUED = 1u << 10,     /* settled, its waiters not yet told */
@@ -77,6 +77,13 @@ enum {
     UV_EXTRA,    /* nil or a table, see EXTRA_* */
     UV_COUNT = UV_EXTRA,
 };
+
+/* So many tasks that a LOCAL record comes after are user values behind the others; more are in
+ * EXTRA_AFTER. See tutti__start_push_after. */
+enum { TUTTI__AFTER_FEW = 64 };
+
+/* Words that options are known by, see options.c. */
+enum { TUTTI__OPTION_WORDS = 7 };
 
 /* Keys of the UV_EXTRA table. */
 enum { EXTRA_AFTER = 1, EXTRA_FAILED, EXTRA_CANCEL, EXTRA_LIST, EXTRA_ENV };
@@ -166,6 +173,7 @@ struct tutti__lua {
     int ref_helpers;       /* registry: functions of the Lua half, by name */
     const void *meta_local; /* identity of the two metatables of task handles */
     const void *meta_remote;
+    const char *option_words[TUTTI__OPTION_WORDS]; /* anchored strings of this state */
     /* ---- the state: what changes, in whatever world it is ---- */
     TUTTI_ATOMIC(lua_State *) running; /* [home; its signal handler reads] see interrupt.h */
     struct tutti__watched watched;

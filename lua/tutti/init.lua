@@ -7,8 +7,8 @@ local options = require("tutti.options")
 
 local tutti = {}
 
-for _, name in ipairs({ "spawn", "parallel", "all", "settle", "any", "race", "sleep", "checkpoint", "now",
-  "buffer", "channel", "semaphore", "event", "current" }) do
+for _, name in ipairs({ "spawn", "parallel", "task", "all", "settle", "any", "race", "sleep", "checkpoint",
+  "now", "buffer", "channel", "semaphore", "event", "current" }) do
   tutti[name] = core[name]
 end
 
@@ -68,19 +68,19 @@ local function starter(what, on, level)
   return core.start
 end
 
---- The full form: tutti.task{ f, after = {t1, t2}, on = "loop" | "pool", args = {...}, ... }
----@nodiscard
-function tutti.task(spec)
+-- The full form: tutti.task{ f, after = {t1, t2}, on = "loop" | "pool", args = {...}, ... }. The C half reads
+-- plain options by itself; this reads all others, and finds the mistakes.
+core.helper("task_with_options", function(spec)
   if type(spec) ~= "table" then
-    core.usage(("tutti.task: a table { f, ... } was expected, got %s"):format(type(spec)), 2)
+    core.usage(("tutti.task: a table { f, ... } was expected, got %s"):format(type(spec)), 3)
   end
-  local checked = options.task("tutti.task", spec, 2)
-  check_function("tutti.task", spec[1], 2)
-  local start = starter("tutti.task", spec.on, 2)
+  local checked = options.task("tutti.task", spec, 3)
+  check_function("tutti.task", spec[1], 3)
+  local start = starter("tutti.task", spec.on, 3)
   local args = spec.args or {}
-  local task = start_checked(start, checked, FROM_LUA, spec[1], table.unpack(args, 1, args.n or #args))
+  local task = start_checked(start, checked, FROM_C, spec[1], table.unpack(args, 1, args.n or #args))
   return task
-end
+end)
 
 --- A C function that the host registered, on the pool: tutti.native([opts,] name, ...)
 ---@nodiscard
