@@ -28,12 +28,9 @@ void tutti__wait_end(struct tutti__record *record)
     tutti__ready_push(record->lua, record);
 }
 
-struct tutti__record *tutti__wait_check(lua_State *L, struct tutti__lua *lua, const char *what)
+void tutti__wait_may(lua_State *L, struct tutti__lua *lua, const char *what)
 {
-    struct tutti__record *record = lua->current;
-    if (record == NULL)
-        return NULL;
-    if (L != record->co) {
+    if (L != lua->current->co) {
         tutti__usage(L, 1,
                      "%s inside a plain coroutine would yield to whoever resumes that coroutine, not "
                      "to the scheduler: call it in the task itself, or make the coroutine a task with "
@@ -46,8 +43,15 @@ struct tutti__record *tutti__wait_check(lua_State *L, struct tutti__lua *lua, co
                      "and use the result inside",
                      what);
     }
+}
+
+struct tutti__record *tutti__wait_check(lua_State *L, struct tutti__lua *lua, const char *what)
+{
+    if (lua->current == NULL)
+        return NULL;
+    tutti__wait_may(L, lua, what);
     tutti__checkpoint(L, lua);
-    return record;
+    return lua->current;
 }
 
 bool tutti__block_on(struct tutti__lua *lua, bool (*done)(void *user), void *user)

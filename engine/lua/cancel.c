@@ -8,7 +8,7 @@
  * Layer: lua. Thread: the state's home.
  * Invariant: no record is settled twice; telling is held back while records are on the work list.
  */
-#include "lua/state.h"
+#include "lua/scope.h"
 
 #include <stdlib.h>
 
@@ -38,8 +38,10 @@ static void work_add(lua_State *L, struct work *work, struct tutti__record *reco
 
 static void work_add_children(lua_State *L, struct work *work, struct tutti__record *record)
 {
-    for (struct tutti__record *child = record->child_first; child != NULL; child = child->sibling_next)
-        work_add(L, work, child);
+    for (struct tutti__record *child = record->child_first; child != NULL; child = child->sibling_next) {
+        if (child->kind != RECORD_SCOPE || !tutti__scope_of(child)->is_shield)
+            work_add(L, work, child); /* what is below a shield waits for the shield's end */
+    }
 }
 
 /* Make the record's own error object; its userdata is at `index`. */
@@ -88,18 +90,35 @@ static void cancel_remote(lua_State *L, struct tutti__record *record, int index)
     /* Otherwise it has started (its end will arrive), or its end is on its way already. */
 }
 
+/* What the task's checkpoints raise may have changed: if it waits, it goes on to raise it. Otherwise it
+ * runs, is ready, or joins its children, which are being cancelled. */
+static void wake(struct tutti__record *task)
+{
+    tutti__cancel_refresh(task);
+    if ((task->flags & RECORD_LIVE) == 0 || task->withdraw == NULL)
+        return;
+    void (*withdraw)(struct tutti__record *) = task->withdraw;
+    task->withdraw = NULL;
+    withdraw(task);
+    task->op = NULL;
+    tutti__ready_push(task->lua, task);
+}
+
 static void cancel_local(lua_State *L, struct tutti__record *record, int index)
 {
-    if ((record->flags & RECORD_STARTED) == 0) {
+    if ((record->flags & RECORD_STARTED) == 0)
         settle_cancelled(L, record, index);
-    } else if (record->withdraw != NULL) {
-        void (*withdraw)(struct tutti__record *) = record->withdraw;
-        record->withdraw = NULL;
-        withdraw(record);
-        record->op = NULL;
-        tutti__ready_push(record->lua, record);
-    }
-    /* Otherwise it runs, is ready, or joins its children, which are being cancelled. */
+    else
+        wake(record);
+}
+
+static void cancel_scope(struct tutti__record *record)
+{
+    struct tutti__scope *scope = tutti__scope_of(record);
+    if (scope->cause == CAUSE_NONE)
+        scope->cause = CAUSE_OUTER;
+    if (!scope->is_abandoned)
+        wake(record->scope);
 }
 
 static void cancel_one(lua_State *L, struct work *work, struct tutti__record *record,
@@ -118,6 +137,8 @@ static void cancel_one(lua_State *L, struct work *work, struct tutti__record *re
         cancel_remote(L, record, index);
     else if (record->kind == RECORD_LOCAL)
         cancel_local(L, record, index);
+    else if (record->kind == RECORD_SCOPE)
+        cancel_scope(record);
     lua_settop(L, index - 1);
 }
 
@@ -150,17 +171,61 @@ void tutti__cancel_children(lua_State *L, struct tutti__record *record, const ch
     cancel_all(L, record->lua, &work, reason);
 }
 
-bool tutti__cancel_is_due(const struct tutti__lua *lua)
+/* ---- what is live ------------------------------------------------------------------------- */
+
+/* The outermost cancelled record on the task's stack, as far as no shield lies below it; or NULL. */
+struct tutti__record *tutti__cancel_source(struct tutti__record *task)
 {
-    return lua->current != NULL && (lua->current->flags & RECORD_CANCEL) != 0;
+    struct tutti__record *source = NULL;
+    for (struct tutti__record *at = task->scope; at != NULL; at = tutti__scope_of(at)->below) {
+        if ((at->flags & RECORD_CANCEL) != 0)
+            source = at;
+        if (tutti__scope_of(at)->is_shield)
+            return source;
+    }
+    return (task->flags & RECORD_CANCEL) != 0 ? task : source;
+}
+
+void tutti__cancel_refresh(struct tutti__record *task)
+{
+    if (tutti__cancel_source(task) != NULL)
+        task->flags |= RECORD_LIVE;
+    else
+        task->flags &= ~(uint32_t)RECORD_LIVE;
+}
+
+static bool is_of(lua_State *L, struct tutti__record *record, int error)
+{
+    if ((record->flags & RECORD_CANCEL) == 0)
+        return false;
+    tutti__record_push(L, record);
+    tutti__record_get_extra(L, -1, EXTRA_CANCEL);
+    bool is = lua_rawequal(L, -1, error);
+    lua_pop(L, 2);
+    return is;
+}
+
+bool tutti__cancel_is_live(lua_State *L, const struct tutti__lua *lua, int index)
+{
+    struct tutti__record *task = lua->current;
+    if (!tutti__cancel_is_due(lua) || lua_type(L, index) != LUA_TUSERDATA)
+        return false;
+    index = lua_absindex(L, index);
+    luaL_checkstack(L, 4, "to look at an error");
+    for (struct tutti__record *at = task->scope; at != NULL; at = tutti__scope_of(at)->below) {
+        if (is_of(L, at, index))
+            return true;
+        if (tutti__scope_of(at)->is_shield)
+            return false;
+    }
+    return is_of(L, task, index);
 }
 
 void tutti__checkpoint(lua_State *L, struct tutti__lua *lua)
 {
-    struct tutti__record *record = lua->current;
-    if (record == NULL || (record->flags & RECORD_CANCEL) == 0)
+    if (!tutti__cancel_is_due(lua))
         return;
-    tutti__record_push(L, record);
+    tutti__record_push(L, tutti__cancel_source(lua->current));
     tutti__record_get_extra(L, -1, EXTRA_CANCEL);
     lua_error(L);
 }

@@ -238,7 +238,7 @@ static int wait_continue(lua_State *L, int status, lua_KContext context)
     (void)status;
     struct tutti__lua *lua = tutti__lua_of(L);
     struct tutti__fs_call **box = (struct tutti__fs_call **)lua_touserdata(L, (int)context);
-    if ((lua->current->flags & RECORD_CANCEL) != 0)
+    if (tutti__cancel_is_due(lua))
         release(box); /* now, not when the collector comes by */
     tutti__checkpoint(L, lua);
     return finish(L, box);

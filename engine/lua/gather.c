@@ -290,7 +290,7 @@ static int gather(lua_State *L, enum gather kind, const char *name)
 {
     struct tutti__record *record = new_gather(L, kind, name);
     struct tutti__lua *lua = record->lua;
-    tutti__record_adopt(lua->current != NULL ? lua->current : lua->root, record);
+    tutti__record_adopt(tutti__owner(lua), record);
     bool telling = lua->telling;
     lua->telling = true;
     if (record->deps_count == 0)

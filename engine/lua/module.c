@@ -18,6 +18,7 @@
 #include "lua/pool.h"
 #include "lua/process.h"
 #include "lua/proxy.h"
+#include "lua/scope.h"
 #include "lua/semaphore.h"
 #include "lua/sources.h"
 #include "lua/start.h"
@@ -277,7 +278,8 @@ static int l_pending(lua_State *L)
     lua_Integer count = 0;
     for (uint32_t slot = 1; slot <= lua->slots_used; slot++) {
         struct tutti__record *record = lua->slots[slot];
-        if (record == NULL || record->kind == RECORD_ROOT || tutti__record_is_settled(record))
+        if (record == NULL || record->kind == RECORD_ROOT || record->kind == RECORD_SCOPE
+            || tutti__record_is_settled(record))
             continue;
         tutti__record_push(L, record);
         lua_rawseti(L, -2, ++count);
@@ -331,8 +333,9 @@ static void make_metatables(lua_State *L, struct tutti__lua *lua)
     make_handle(L, lua, &tutti__semaphore_type, tutti__semaphore_methods);
     make_handle(L, lua, &tutti__event_type, tutti__event_methods);
     make_metatable(L, lua, "tutti.permit", tutti__permit_methods);
+    make_metatable(L, lua, "tutti.scope", tutti__scope_methods);
     luaL_newmetatable(L, "tutti.error");
-    lua_pop(L, 6);
+    lua_pop(L, 7);
 }
 
 void tutti__module_metatables(lua_State *L, struct tutti__lua *lua)
@@ -371,6 +374,7 @@ int luaopen_tutti_core(lua_State *L)
     tutti__lua_functions(L, lua, tutti__error_functions);
     tutti__lua_functions(L, lua, tutti__start_functions);
     tutti__lua_functions(L, lua, tutti__await_functions);
+    tutti__lua_functions(L, lua, tutti__scope_functions);
     tutti__lua_functions(L, lua, tutti__gather_functions);
     tutti__lua_functions(L, lua, tutti__pool_functions);
     tutti__lua_functions(L, lua, tutti__channel_functions);
@@ -388,6 +392,8 @@ int luaopen_tutti_core(lua_State *L)
     lua_setfield(L, -2, "remote_methods");
     luaL_getmetatable(L, "tutti.channel");
     lua_setfield(L, -2, "channel_methods");
+    luaL_getmetatable(L, "tutti.scope");
+    lua_setfield(L, -2, "scope_methods");
     luaL_getmetatable(L, "tutti.error");
     lua_setfield(L, -2, "error_metatable");
     lua_pushboolean(L, lua->is_worker);

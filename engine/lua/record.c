@@ -5,7 +5,7 @@
  * Layer: lua. Thread: the state's home.
  * Invariant: slots[r->slot] == r exactly while r holds a slot.
  */
-#include "lua/state.h"
+#include "lua/scope.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -18,14 +18,18 @@ struct tutti__waiter *tutti__record_deps(struct tutti__record *record)
 static void set_metatable(lua_State *L, enum tutti__record_kind kind)
 {
     /* Only a handle that may hold a reference into the engine needs a finaliser. */
-    luaL_getmetatable(L, kind == RECORD_REMOTE ? "tutti.remote" : "tutti.task");
+    static const char *const names[] = { [RECORD_LOCAL] = "tutti.task", [RECORD_REMOTE] = "tutti.remote",
+                                         [RECORD_GATHER] = "tutti.task", [RECORD_ROOT] = "tutti.task",
+                                         [RECORD_SCOPE] = "tutti.scope" };
+    luaL_getmetatable(L, names[kind]);
     lua_setmetatable(L, -2);
 }
 
 struct tutti__record *tutti__record_new(lua_State *L, struct tutti__lua *lua,
                                         enum tutti__record_kind kind, uint32_t deps)
 {
-    size_t size = sizeof(struct tutti__record) + (size_t)deps * sizeof(struct tutti__waiter);
+    size_t size = sizeof(struct tutti__record)
+        + (kind == RECORD_SCOPE ? sizeof(struct tutti__scope) : deps * sizeof(struct tutti__waiter));
     int values = kind == RECORD_LOCAL && deps <= TUTTI__AFTER_FEW ? (int)deps : 0;
     struct tutti__record *record =
         (struct tutti__record *)lua_newuserdatauv(L, size, UV_COUNT + values);
@@ -193,8 +197,11 @@ void tutti__record_note_place(lua_State *L, struct tutti__record *record, int le
 {
     lua_Debug ar;
     struct tutti__lua *lua = record->lua;
-    if (!lua_getstack(L, level, &ar) || !lua_getinfo(L, "Sl", &ar) || ar.currentline <= 0)
-        return;
+    /* A frame of C or of the Lua half stands for its caller. */
+    do {
+        if (!lua_getstack(L, level++, &ar) || !lua_getinfo(L, "Sl", &ar))
+            return;
+    } while (ar.currentline <= 0 || strncmp(ar.source, "@tutti/", strlen("@tutti/")) == 0);
     record->line = ar.currentline;
     /* A chunk made from a string has the whole text for a name: one entry serves them all. */
     bool is_file = ar.source[0] == '@' || ar.source[0] == '=';

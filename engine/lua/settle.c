@@ -6,6 +6,7 @@
  * Layer: lua. Thread: the state's home.
  * Invariant: a record settles once; telling is iterative (a chain of a million needs no stack).
  */
+#include "lua/scope.h"
 #include "lua/start.h"
 
 #include <string.h>
@@ -42,21 +43,21 @@ static void report(lua_State *L, struct tutti__record *record, int index)
         lua_pop(L, 1);
 }
 
-/* The parent keeps the handle: at its end it fails for those that still nobody has awaited. */
-static void leave_failure(lua_State *L, struct tutti__record *parent, int index)
+/* The parent keeps the handle: at its end it fails for those that still nobody has awaited. A scope that
+ * ends with its first failure awaits all of them, and ends now. */
+static void own_failure(lua_State *L, struct tutti__record *parent, struct tutti__record *record,
+                        int index)
 {
-    tutti__record_push(L, parent);
-    int owner = lua_gettop(L);
-    tutti__record_get_extra(L, owner, EXTRA_FAILED);
-    if (!lua_istable(L, -1)) {
-        lua_pop(L, 1);
-        lua_newtable(L);
-        lua_pushvalue(L, -1);
-        tutti__record_set_extra(L, owner, EXTRA_FAILED);
+    bool strict = record->kind != RECORD_GATHER && tutti__scope_is_strict(parent);
+    if (!strict) {
+        if (tutti__record_is_observed(record))
+            return;
+        report(L, record, index);
     }
     lua_pushvalue(L, index);
-    lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
-    lua_settop(L, owner - 1);
+    tutti__outcome_leave(L, parent);
+    if (strict)
+        tutti__scope_child_failed(L, parent, index);
 }
 
 static void join_end(lua_State *L, struct tutti__record *record);
@@ -67,11 +68,8 @@ static void tell_parent(lua_State *L, struct tutti__record *record, int index)
     if (parent == NULL)
         return;
     leave_parent(record);
-    if (record->state == TUTTI_TASK_FAILED
-        && (record->flags & RECORD_ADOPTED) == 0 && !tutti__record_is_observed(record)) {
-        report(L, record, index);
-        leave_failure(L, parent, index);
-    }
+    if (record->state == TUTTI_TASK_FAILED && (record->flags & RECORD_ADOPTED) == 0)
+        own_failure(L, parent, record, index);
     if ((parent->flags & RECORD_JOINING) != 0 && parent->child_first == NULL)
         join_end(L, parent);
 }
@@ -141,111 +139,6 @@ void tutti__record_settle(lua_State *L, struct tutti__record *record, enum tutti
 
 /* ---- the outcome -------------------------------------------------------------------------- */
 
-/* Push a list of the errors of the children that failed with nobody looking, or nil. */
-static void push_failures(lua_State *L, struct tutti__lua *lua, int index)
-{
-    tutti__record_get_extra(L, index, EXTRA_FAILED);
-    if (!lua_istable(L, -1))
-        return;
-    int failed = lua_gettop(L);
-    lua_newtable(L);
-    lua_Integer count = 0;
-    for (lua_Integer i = 1; i <= (lua_Integer)lua_rawlen(L, failed); i++) {
-        lua_rawgeti(L, failed, i);
-        struct tutti__record *child = tutti__record_test(L, lua, -1);
-        if (child != NULL && !tutti__record_is_observed(child)) {
-            tutti__record_push_error(L, -1);
-            lua_rawseti(L, -3, ++count);
-        }
-        lua_pop(L, 1);
-    }
-    lua_remove(L, failed);
-    if (count == 0) {
-        lua_pop(L, 1);
-        lua_pushnil(L);
-    }
-}
-
-/* Push the first error of the list that is no group itself: groups in groups are named by what began. */
-static void push_first_leaf(lua_State *L, int errors)
-{
-    lua_rawgeti(L, errors, 1);
-    for (;;) {
-        tutti__error_get(L, -1, "errors");
-        bool is_leaf = !lua_istable(L, -1);
-        if (!is_leaf)
-            lua_rawgeti(L, -1, 1);
-        if (is_leaf || !tutti__error_is(L, -1)) {
-            lua_pop(L, is_leaf ? 1 : 2);
-            return;
-        }
-        lua_replace(L, -3);
-        lua_pop(L, 1);
-    }
-}
-
-/* The list of errors is on top: replace it by one error of kind `group`. */
-static void make_group(lua_State *L, struct tutti__record *record)
-{
-    struct tutti__lua *lua = record->lua;
-    struct tutti__record *current = lua->current;
-    int errors = lua_gettop(L);
-    push_first_leaf(L, errors);
-    tutti__error_get(L, -1, "message");
-    int count = (int)lua_rawlen(L, errors);
-    lua->current = record;
-    tutti__error_push(L, lua, "group", count == 1 ? "%d task failed: %s" : "%d tasks failed, first: %s",
-                      count, luaL_tolstring(L, -1, NULL));
-    lua->current = current;
-    lua_pushvalue(L, errors);
-    tutti__error_set(L, -2, "errors");
-    lua_replace(L, errors);
-    lua_settop(L, errors);
-}
-
-/* Drop from the list on top what is the error at `error` itself: it is told once. Pops an empty list and
- * returns false. */
-static bool drop_itself(lua_State *L, int error)
-{
-    int list = lua_gettop(L);
-    lua_Integer count = (lua_Integer)lua_rawlen(L, list);
-    lua_newtable(L);
-    lua_Integer kept = 0;
-    for (lua_Integer i = 1; i <= count; i++) {
-        lua_rawgeti(L, list, i);
-        if (lua_rawequal(L, -1, error))
-            lua_pop(L, 1);
-        else
-            lua_rawseti(L, list + 1, ++kept);
-    }
-    lua_remove(L, list);
-    if (kept == 0)
-        lua_pop(L, 1);
-    return kept > 0;
-}
-
-/* The body's error is on top, a list of its children's above it: leave one error that says both. Others
- * may hold that very object, which is never changed: then a copy carries the list. */
-static void add_errors(lua_State *L)
-{
-    int error = lua_gettop(L) - 1;
-    if (!drop_itself(L, error))
-        return;
-    tutti__error_copy(L, error);
-    tutti__error_get(L, error, "errors");
-    if (lua_istable(L, -1)) { /* it has a list already: that one comes last, as one of them */
-        lua_pop(L, 1);
-        lua_pushvalue(L, error);
-        lua_rawseti(L, error + 1, (lua_Integer)lua_rawlen(L, error + 1) + 1);
-    } else {
-        lua_pop(L, 1);
-    }
-    lua_pushvalue(L, error + 1);
-    tutti__error_set(L, error + 2, "errors");
-    lua_replace(L, error);
-    lua_settop(L, error);
-}
-
 static bool is_own_cancellation(lua_State *L, int index, int error)
 {
     tutti__record_get_extra(L, index, EXTRA_CANCEL);
@@ -264,7 +157,7 @@ static void settle_outcome(lua_State *L, struct tutti__record *record, int index
     if (cancelled && (!failed || is_own_cancellation(L, index, outcome))) {
         lua_pop(L, 1);
         tutti__record_get_extra(L, index, EXTRA_CANCEL);
-        push_failures(L, record->lua, index);
+        tutti__outcome_failures(L, record, index);
         if (lua_isnil(L, -1))
             lua_pop(L, 1);
         else
@@ -272,14 +165,14 @@ static void settle_outcome(lua_State *L, struct tutti__record *record, int index
         tutti__record_settle(L, record, TUTTI_TASK_CANCELLED);
         return;
     }
-    push_failures(L, record->lua, index);
+    tutti__outcome_failures(L, record, index);
     bool children_failed = !lua_isnil(L, -1);
     if (!children_failed) {
         lua_pop(L, 1);
     } else if (failed) {
-        add_errors(L);
+        tutti__outcome_add(L);
     } else {
-        make_group(L, record);
+        tutti__outcome_group(L, record);
         lua_remove(L, outcome);
     }
     tutti__record_settle(L, record,
@@ -288,6 +181,10 @@ static void settle_outcome(lua_State *L, struct tutti__record *record, int index
 
 static void join_end(lua_State *L, struct tutti__record *record)
 {
+    if (record->kind == RECORD_SCOPE) {
+        tutti__scope_joined(L, record);
+        return;
+    }
     tutti__record_push(L, record);
     int index = lua_gettop(L);
     record->flags &= ~(uint32_t)RECORD_JOINING;
@@ -305,6 +202,7 @@ void tutti__record_body_ended(lua_State *L, struct tutti__record *record, bool f
         join_end(L, record);
         return;
     }
+    tutti__scope_abandon_within(L, record);
     if (failed || (record->flags & RECORD_CANCEL) != 0)
         tutti__cancel_children(L, record, failed ? "the task that started it failed" : NULL);
 }

@@ -33,7 +33,7 @@ static void detach_on_worker(lua_State *L, struct tutti__record *record, int ind
 void tutti__start_own(lua_State *L, struct tutti__record *record, int index, bool detach)
 {
     struct tutti__lua *lua = record->lua;
-    struct tutti__record *parent = detach || lua->current == NULL ? lua->root : lua->current;
+    struct tutti__record *parent = detach ? lua->root : tutti__owner(lua);
     tutti__record_hold(L, record, index);
     tutti__record_adopt(parent, record);
     if (detach && lua->is_worker)

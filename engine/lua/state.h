@@ -7,6 +7,7 @@
  *       LOCAL   a function of this state, run as a coroutine
  *       REMOTE  stands for a task of the engine: a pool task, a process, a task of another state
  *       GATHER  all, any, race, settle, completed over other records
+ *       SCOPE   a tutti.scope that is open on the stack of a task: owns what is started in it
  *       ROOT    owns what nobody else does; never settles
  *
  * Waiting inside one state is a doubly linked list in the awaited record, so a wait can be withdrawn
@@ -47,7 +48,7 @@ struct tutti__waiter {
     void (*fire)(lua_State *L, struct tutti__waiter *waiter, struct tutti__record *target);
 };
 
-enum tutti__record_kind { RECORD_LOCAL, RECORD_REMOTE, RECORD_GATHER, RECORD_ROOT };
+enum tutti__record_kind { RECORD_LOCAL, RECORD_REMOTE, RECORD_GATHER, RECORD_ROOT, RECORD_SCOPE };
 
 enum tutti__record_flag {
     RECORD_STARTED = 1u << 0,
@@ -66,6 +67,7 @@ enum tutti__record_flag {
     RECORD_RAISED = 1u << 13,     /* set by the trampoline: the body ended by an error */
     RECORD_QUIET = 1u << 14,      /* not counted as a task the script made */
     RECORD_ADOPTED = 1u << 16,    /* detached on a worker: the loop state's root owns its failure */
+    RECORD_LIVE = 1u << 17,       /* LOCAL: its next checkpoint raises a cancellation; see cancel.c */
     RECORD_COLLECTED = 1u << 15,  /* its finaliser has run: only other finalisers can still see it */
 };
 
@@ -91,6 +93,9 @@ enum { EXTRA_AFTER = 1, EXTRA_FAILED, EXTRA_CANCEL, EXTRA_LIST, EXTRA_ENV };
 struct tutti__record {
     struct tutti__lua *lua;
     struct tutti__record *parent;
+    /* LOCAL: the innermost scope that is open on its running stack, or NULL. SCOPE: the task whose
+     * stack that is. */
+    struct tutti__record *scope;
     struct tutti__record *child_first; /* children that have not settled */
     struct tutti__record *sibling_next;
     struct tutti__record *sibling_prev;
@@ -149,6 +154,7 @@ struct tutti__lua {
     struct tutti__home *home;
     lua_State *service; /* a thread of the engine's own: what no coroutine does is done here */
     struct tutti__record *current;
+    struct tutti__record *into; /* while a method of a scope starts something: that scope */
     struct tutti__record *root;
     struct tutti__ready ready[TUTTI__PRIORITIES];
     struct tutti__record *settled_first; /* settled, waiters not yet told */
@@ -178,6 +184,7 @@ struct tutti__lua {
     TUTTI_ATOMIC(lua_State *) running; /* [home; its signal handler reads] see interrupt.h */
     struct tutti__watched watched;
     uint32_t pool_count;   /* coroutines in the pool table */
+    uint32_t parked_count; /* coroutines that do not run and have scopes open */
     uint32_t sources_count;
     const char *source_last; /* cache of the last place a task was started from */
     uint32_t source_last_index;
@@ -199,6 +206,17 @@ static inline struct tutti__lua *tutti__lua_of(lua_State *L)
     if (lua->has_ended)
         luaL_error(L, "the Lua state is being closed: tutti cannot be used any more");
     return lua;
+}
+
+/* Whom what is started now belongs to: the innermost scope, else the task, else the root. */
+static inline struct tutti__record *tutti__owner(const struct tutti__lua *lua)
+{
+    struct tutti__record *task = lua->current;
+    if (lua->into != NULL)
+        return lua->into;
+    if (task == NULL)
+        return lua->root;
+    return task->scope != NULL ? task->scope : task;
 }
 
 static inline bool tutti__record_is_settled(const struct tutti__record *record)
@@ -300,6 +318,22 @@ void tutti__record_push_error(lua_State *L, int index);
  * came from another state is decoded on the first call. With only_first exactly one is pushed. */
 int tutti__record_push_results(lua_State *L, struct tutti__record *record, int index, bool only_first);
 
+/* ---- outcome.c ---------------------------------------------------------------------------- */
+
+/* Push a list of the errors that the record (userdata at `index`) has to answer for, each once, or
+ * nil. */
+void tutti__outcome_failures(lua_State *L, struct tutti__record *record, int index);
+
+/* Pop a failed task's handle, or an error object: `owner` has to answer for it. */
+void tutti__outcome_leave(lua_State *L, struct tutti__record *owner);
+
+/* The list of errors is on top: replace it by one error of kind `group`. */
+void tutti__outcome_group(lua_State *L, struct tutti__record *record);
+
+/* An error is on top, a list of others above it: leave one that says both, a copy of the first unless
+ * the list has nothing else. */
+void tutti__outcome_add(lua_State *L);
+
 /* ---- cancel.c ----------------------------------------------------------------------------- */
 
 /* Cancel a record and what it started. The reason (a string or nil) is on top and popped. */
@@ -315,11 +349,24 @@ bool tutti__gather_cancels(const struct tutti__record *record);
 int tutti__gather_push_results(lua_State *L, struct tutti__record *gather, int index);
 extern const luaL_Reg tutti__gather_functions[];
 
-/* Raise the current task's cancellation if it has been cancelled: the start of every checkpoint. */
+/* Raise the current task's cancellation if it has a live one: the start of every checkpoint. */
 void tutti__checkpoint(lua_State *L, struct tutti__lua *lua);
 
-/* Would it raise? */
-bool tutti__cancel_is_due(const struct tutti__lua *lua);
+/* Is a cancellation of the current task or of a scope on its stack live: will a checkpoint raise it? */
+static inline bool tutti__cancel_is_due(const struct tutti__lua *lua)
+{
+    return lua->current != NULL && (lua->current->flags & RECORD_LIVE) != 0;
+}
+
+/* Is the error at `index` the live cancellation of the current task, which only the scope it is of may
+ * absorb? */
+bool tutti__cancel_is_live(lua_State *L, const struct tutti__lua *lua, int index);
+
+/* The stack of scopes of a task, or what on it is cancelled, has changed: set RECORD_LIVE anew. */
+void tutti__cancel_refresh(struct tutti__record *task);
+
+/* The outermost cancelled record that the task's cancellation is of. Only if it has a live one. */
+struct tutti__record *tutti__cancel_source(struct tutti__record *task);
 
 /* ---- ready.c ------------------------------------------------------------------------------ */
 
@@ -349,7 +396,10 @@ int tutti__wait(lua_State *L, void (*withdraw)(struct tutti__record *), void *op
 /* The wait is over: the record becomes ready. */
 void tutti__wait_end(struct tutti__record *record);
 
-/* Raise `usage` unless the running coroutine may wait; returns the current task, or NULL outside any
+/* Raise `usage` unless the running coroutine may wait. `what` names the operation. */
+void tutti__wait_may(lua_State *L, struct tutti__lua *lua, const char *what);
+
+/* The same, and a checkpoint; returns the current task, or NULL outside any
  * task, where the caller runs the loop instead (tutti__block_on). `what` names the operation. */
 struct tutti__record *tutti__wait_check(lua_State *L, struct tutti__lua *lua, const char *what);
 

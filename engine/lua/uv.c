@@ -328,7 +328,7 @@ static int await_continue(lua_State *L, int status, lua_KContext context)
     (void)context;
     struct tutti__lua *lua = tutti__lua_of(L);
     const struct ticket *ticket = (const struct ticket *)lua_touserdata(L, 1);
-    if ((lua->current->flags & RECORD_CANCEL) != 0 && !ticket->is_called)
+    if (tutti__cancel_is_due(lua) && !ticket->is_called)
         give_up(L);
     tutti__checkpoint(L, lua);
     return push_outcome(L);

@@ -4,13 +4,15 @@
 local core = require("tutti.core")
 local errors = require("tutti.errors")
 local options = require("tutti.options")
+local scope = require("tutti.scope")
 
 local tutti = {}
 
 for _, name in ipairs({ "spawn", "parallel", "task", "all", "settle", "any", "race", "sleep", "checkpoint",
-  "now", "buffer", "channel", "semaphore", "event", "current" }) do
+  "now", "buffer", "channel", "semaphore", "event", "current", "cancelled" }) do
   tutti[name] = core[name]
 end
+tutti.scope, tutti.timeout, tutti.shield = scope.scope, scope.timeout, scope.shield
 
 -- ---- starting ------------------------------------------------------------------------------
 
