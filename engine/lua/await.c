@@ -206,6 +206,14 @@ static void nap_withdraw(struct tutti__record *record)
     free(nap);
 }
 
+bool tutti__sleep_deadline(const struct tutti__record *record, uint64_t *deadline_ns)
+{
+    if (record->withdraw != nap_withdraw)
+        return false;
+    *deadline_ns = ((const struct nap *)record->op)->timer.deadline_ns;
+    return true;
+}
+
 static bool nap_is_over(void *user)
 {
     return ((const struct nap *)user)->over;

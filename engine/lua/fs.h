@@ -11,4 +11,7 @@
 
 extern const luaL_Reg tutti__fs_functions[];
 
+/* Does the suspended record wait for a call of tutti.fs? */
+bool tutti__fs_is_wait(const struct tutti__record *record);
+
 #endif

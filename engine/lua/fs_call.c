@@ -6,6 +6,8 @@
  */
 #include "lua/fs_call.h"
 
+#include "lua/fs.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -249,6 +251,11 @@ static void withdraw(struct tutti__record *record)
     struct tutti__fs_call *call = (struct tutti__fs_call *)record->op;
     call->record = NULL;
     ask_to_stop(call);
+}
+
+bool tutti__fs_is_wait(const struct tutti__record *record)
+{
+    return record->withdraw == withdraw;
 }
 
 static bool is_over(void *user)

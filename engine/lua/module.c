@@ -22,6 +22,7 @@
 #include "lua/semaphore.h"
 #include "lua/sources.h"
 #include "lua/start.h"
+#include "lua/tree.h"
 #include "lua/uv.h"
 #include "lua/worker.h"
 #include "tutti_lua.h"
@@ -86,17 +87,10 @@ static struct tutti__record *check_fresh(lua_State *L)
     return record;
 }
 
-static enum tutti_task_state state_of(const struct tutti__record *record)
-{
-    if (record->kind == RECORD_REMOTE && !tutti__record_is_settled(record) && record->task != NULL)
-        return tutti_task_state(record->task);
-    return (enum tutti_task_state)record->state;
-}
-
 /* task:state() -> string   [-1, +1, v] */
 static int l_state(lua_State *L)
 {
-    lua_pushstring(L, state_names[state_of(check_fresh(L))]);
+    lua_pushstring(L, state_names[tutti__record_state(check_fresh(L))]);
     return 1;
 }
 
@@ -126,7 +120,7 @@ static int l_tostring(lua_State *L)
     struct tutti__record *record = check_fresh(L);
     tutti__record_push_name(L, record, 1);
     lua_pushfstring(L, "task %I \"%s\" (%s)", (LUAI_UACINT)record->id, lua_tostring(L, -1),
-                    state_names[state_of(record)]);
+                    state_names[tutti__record_state(record)]);
     return 1;
 }
 
@@ -372,6 +366,7 @@ int luaopen_tutti_core(lua_State *L)
     tutti__lua_functions(L, lua, core_functions);
     tutti__lua_functions(L, lua, root_functions);
     tutti__lua_functions(L, lua, tutti__error_functions);
+    tutti__lua_functions(L, lua, tutti__tree_functions);
     tutti__lua_functions(L, lua, tutti__start_functions);
     tutti__lua_functions(L, lua, tutti__await_functions);
     tutti__lua_functions(L, lua, tutti__scope_functions);

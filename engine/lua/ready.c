@@ -65,6 +65,7 @@ static int pump_slice(lua_State *L)
 {
     struct tutti__lua *lua = (struct tutti__lua *)lua_touserdata(L, 1);
     uint64_t until_ns = 0;
+    lua->tick_ns = tutti__bridge_now_ns(lua->engine);
     uint64_t limit_ns = lua->home->until_ns == TUTTI_FOREVER ? 0 : lua->home->until_ns;
     for (int i = 0; i < SLICE_RECORDS; i++) {
         struct tutti__record *record = ready_pop(lua);
@@ -75,6 +76,7 @@ static int pump_slice(lua_State *L)
         if (i % CLOCK_EVERY != CLOCK_EVERY - 1 && limit_ns == 0)
             continue;
         uint64_t now_ns = tutti__bridge_now_ns(lua->engine);
+        lua->tick_ns = now_ns;
         if (limit_ns != 0 && now_ns >= limit_ns)
             break;
         if (until_ns == 0)

@@ -6,6 +6,7 @@
  * Invariant: slots[r->slot] == r exactly while r holds a slot.
  */
 #include "lua/scope.h"
+#include "lua/tree.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -38,6 +39,7 @@ struct tutti__record *tutti__record_new(lua_State *L, struct tutti__lua *lua,
     record->kind = (uint8_t)kind;
     record->priority = TUTTI__PRIORITY_NORMAL;
     record->id = ++lua->next_id;
+    record->born_ms = tutti__tick_ms(lua);
     record->deps_count = deps;
     record->await.owner = record;
     set_metatable(L, kind);

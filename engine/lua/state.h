@@ -123,6 +123,7 @@ struct tutti__record {
     uint32_t source;
     uint32_t args_count;
     uint32_t result_count;
+    uint32_t born_ms;       /* when it was made, see tree.h */
     uint32_t winner;        /* GATHER: which member decided, or how many have been taken */
     uint8_t kind;
     uint8_t state; /* enum tutti_task_state */
@@ -169,6 +170,7 @@ struct tutti__lua {
     int ref_tasks;         /* registry: engine task -> userdata, weak values */
     bool telling;          /* the settled list is being worked off further up the stack */
     bool closing;          /* what is left is being cancelled */
+    uint64_t tick_ns;      /* the clock as it was when this state last looked */
     uint64_t random;       /* state of core.random, see testing.c; 0: not seeded yet */
     /* ---- the state: set once ---- */
     lua_State *main;       /* main thread of the state */
@@ -217,6 +219,14 @@ static inline struct tutti__record *tutti__owner(const struct tutti__lua *lua)
     if (task == NULL)
         return lua->root;
     return task->scope != NULL ? task->scope : task;
+}
+
+/* Its state; of a task of the engine what the engine says. */
+static inline enum tutti_task_state tutti__record_state(const struct tutti__record *record)
+{
+    if (record->kind == RECORD_REMOTE && record->state < TUTTI_TASK_DONE && record->task != NULL)
+        return tutti_task_state(record->task);
+    return (enum tutti_task_state)record->state;
 }
 
 static inline bool tutti__record_is_settled(const struct tutti__record *record)
@@ -410,6 +420,9 @@ struct tutti__record *tutti__wait_check(lua_State *L, struct tutti__lua *lua, co
  */
 bool tutti__block_on(struct tutti__lua *lua, bool (*done)(void *user), void *user);
 int tutti__block_refused(lua_State *L);
+
+/* Does the record sleep by a timer of this state? Then *deadline_ns is when it ends. */
+bool tutti__sleep_deadline(const struct tutti__record *record, uint64_t *deadline_ns);
 
 extern const luaL_Reg tutti__await_functions[];
 extern const luaL_Reg tutti__await_methods[];

@@ -310,6 +310,11 @@ static void withdraw(struct tutti__record *record)
     ((struct ticket *)record->op)->record = NULL;
 }
 
+bool tutti__uv_is_wait(const struct tutti__record *record)
+{
+    return record->withdraw == withdraw;
+}
+
 /* Stack: [1] ticket, [2] what the function returned. The task is cancelled: a request that libuv
  * has not begun need not be done. Others cannot be called back; their callback finds nobody. */
 static void give_up(lua_State *L)

@@ -11,4 +11,7 @@
 
 extern const luaL_Reg tutti__uv_functions[];
 
+/* Does the suspended record wait for a callback of luv (tutti.await)? */
+bool tutti__uv_is_wait(const struct tutti__record *record);
+
 #endif

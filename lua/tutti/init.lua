@@ -193,7 +193,7 @@ end
 
 -- ---- on first use --------------------------------------------------------------------------
 
-local LATE = { exec = "process", sh = "process", fs = "fs", uv = "uv" }
+local LATE = { exec = "process", sh = "process", fs = "fs", uv = "uv", tasks = "tasks", stats = "tasks" }
 
 setmetatable(tutti, {
   __index = function(_, name)
