@@ -39,7 +39,8 @@ static bool is_process(lua_State *L, const struct tutti__record *record, int ind
 static void push_target(lua_State *L, struct tutti__record *target, int more)
 {
     tutti__record_push(L, target);
-    const char *what = is_process(L, target, -1) ? "process" : "task";
+    const char *what = target->kind == RECORD_SCOPE ? "scope"
+        : is_process(L, target, -1) ? "process" : "task";
     tutti__record_push_name(L, target, -1);
     if (more > 0)
         lua_pushfstring(L, "%s \"%s\" and %d more", what, lua_tostring(L, -1), more);
@@ -82,6 +83,8 @@ static void push_suspended(lua_State *L, struct tutti__record *record)
     const char *what = tutti__blocked_what(record);
     if (what != NULL)
         lua_pushstring(L, what);
+    else if (record->scope != NULL && (record->scope->flags & RECORD_JOINING) != 0)
+        push_target(L, record->scope, 0);
     else if (tutti__sleep_deadline(record, &deadline_ns))
         push_sleep(L, record, deadline_ns);
     else if (record->withdraw == tutti__proxy_abandon)
@@ -147,6 +150,8 @@ static const char *kind_name(lua_State *L, const struct tutti__record *record, i
         return is_process(L, record, index) ? "process" : "pool";
     case RECORD_GATHER:
         return "gather";
+    case RECORD_SCOPE:
+        return "scope";
     default:
         return "task";
     }
