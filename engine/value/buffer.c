@@ -13,6 +13,9 @@
 #include "value/codec.h"
 #include "value/proto.h"
 
+/* Room behind the bytes of a block so that sealing seldom asks for more: alignment and an object. */
+enum { SEAL_SLACK = sizeof(struct tutti__object) + _Alignof(struct tutti__object) };
+
 static void drop_objects(const struct tutti__object *objects, uint32_t count,
                          const struct tutti__value_ops *ops)
 {
@@ -46,6 +49,21 @@ void tutti__buffer_unref(struct tutti__buffer *b)
 size_t tutti__buffer_size(const struct tutti__buffer *b)
 {
     return b->size;
+}
+
+struct tutti__buffer *tutti__buffer_plain(size_t size)
+{
+    struct tutti__buffer *b = tutti__alloc(sizeof *b + size);
+    if (b == NULL) {
+        return NULL;
+    }
+    atomic_init(&b->refs, 1); /* nobody else knows the buffer yet */
+    b->is_plain = true;
+    b->size = size;
+    b->ops = NULL;
+    b->object_count = 0;
+    b->objects = NULL;
+    return b;
 }
 
 void tutti__writer_init(struct tutti__writer *w, const struct tutti__value_ops *ops,
@@ -88,7 +106,7 @@ bool tutti__writer_grow(struct tutti__writer *w, size_t bytes)
     } else if (capacity > w->bytes_max) {
         capacity = w->bytes_max;
     }
-    struct tutti__buffer *block = tutti__realloc(w->block, sizeof *block + capacity);
+    struct tutti__buffer *block = tutti__realloc(w->block, sizeof *block + capacity + SEAL_SLACK);
     if (block == NULL) {
         return false;
     }
@@ -123,20 +141,36 @@ bool tutti__writer_object(struct tutti__writer *w, uint32_t kind, void *pointer,
     return true;
 }
 
+/* The block of what was written, with `bytes` in all. One that fits well stays as it is: a large one
+ * might otherwise be copied once more. */
+static struct tutti__buffer *fit_block(struct tutti__writer *w, size_t bytes)
+{
+    enum { WASTE_DIVISOR = 4 };
+    if (w->block != NULL) {
+        size_t has = sizeof *w->block + (size_t)(w->end - w->start) + SEAL_SLACK;
+        if (bytes <= has && has - bytes <= bytes / WASTE_DIVISOR) {
+            return w->block;
+        }
+    }
+    struct tutti__buffer *b = tutti__realloc(w->block, bytes);
+    if (b != NULL && w->block == NULL) {
+        memcpy(b->bytes, w->scratch, (size_t)(w->next - w->start));
+    }
+    return b;
+}
+
 struct tutti__buffer *tutti__writer_seal(struct tutti__writer *w)
 {
     size_t size = (size_t)(w->next - w->start);
     size_t align = _Alignof(struct tutti__object);
     size_t head = (sizeof(struct tutti__buffer) + size + align - 1) / align * align;
     size_t objects_bytes = w->object_count * sizeof(struct tutti__object);
-    struct tutti__buffer *b = tutti__realloc(w->block, head + objects_bytes);
+    struct tutti__buffer *b = fit_block(w, head + objects_bytes);
     if (b == NULL) {
         return NULL;
     }
-    if (w->block == NULL) {
-        memcpy(b->bytes, w->scratch, size);
-    }
     atomic_init(&b->refs, 1); /* nobody else knows the buffer yet */
+    b->is_plain = false;
     b->size = size;
     b->ops = w->ops;
     b->object_count = w->object_count;

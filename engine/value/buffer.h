@@ -33,6 +33,7 @@ enum { TUTTI__OBJECT_PROTO = 0x100 };
 struct tutti__buffer {
     TUTTI_ATOMIC(uint32_t) refs;       /* [any] see tutti__buffer_unref */
     uint32_t object_count;             /* [const once sealed], as all below */
+    bool is_plain;                     /* nothing but values without parts, see plain.h */
     size_t size;
     const struct tutti__value_ops *ops; /* drops handles; NULL when there are none */
     struct tutti__object *objects;      /* in this block, behind the bytes */
@@ -56,6 +57,12 @@ void tutti__buffer_unref(struct tutti__buffer *b);
 
 /** Size of the bytes (what a budget counts; prototypes are shared and not in it). Thread: any. */
 size_t tutti__buffer_size(const struct tutti__buffer *b);
+
+/**
+ * Make a plain buffer with room for `size` bytes, which the caller writes, and sets `size` to fewer.
+ * Memory:  returns owned; NULL - out of memory.
+ */
+struct tutti__buffer *tutti__buffer_plain(size_t size);
 
 /* ---- writing ------------------------------------------------------------------------------ */
 

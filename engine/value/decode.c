@@ -441,10 +441,52 @@ static bool deliver(struct decoder *d, struct frame *f)
     }
 }
 
-/* Read array items up to the first that may have parts. This is the loop that large arrays take. */
+/* Read array items as long as they are integers of up to 32 bits or floats. As read_items, but only what
+ * each element needs. */
+static void read_numbers(struct decoder *d, struct frame *f)
+{
+    lua_State *L = d->L;
+    int index = f->index;
+    const uint8_t *next = d->next;
+    lua_Integer first = (lua_Integer)f->done;
+    lua_Integer at = first;
+    lua_Integer last = first + f->items;
+    while (at < last && (size_t)(d->end - next) > sizeof(lua_Number)) {
+        uint8_t tag = *next;
+        if (tag >= TUTTI__TAG_SMALL) {
+            lua_pushinteger(L, tag & TUTTI__SMALL_MAX);
+            next++;
+        } else if (tag == TUTTI__TAG_INT32) {
+            int32_t value;
+            memcpy(&value, next + 1, sizeof value);
+            lua_pushinteger(L, value);
+            next += 1 + sizeof value;
+        } else if (tag == TUTTI__TAG_INT16) {
+            int16_t value;
+            memcpy(&value, next + 1, sizeof value);
+            lua_pushinteger(L, value);
+            next += 1 + sizeof value;
+        } else if (tag == TUTTI__TAG_FLOAT) {
+            lua_Number value;
+            memcpy(&value, next + 1, sizeof value);
+            lua_pushnumber(L, value);
+            next += 1 + sizeof value;
+        } else {
+            break;
+        }
+        lua_rawseti(L, index, ++at);
+    }
+    d->next = next;
+    d->owed -= (size_t)(at - first);
+    f->done = (uint32_t)at;
+    f->items -= (uint32_t)(at - first);
+}
+
+/* Read array items up to the first that may have parts. */
 static bool read_items(struct decoder *d, struct frame *f)
 {
     lua_State *L = d->L;
+    read_numbers(d, f);
     while (f->items > 0 && d->next < d->end) {
         uint8_t tag = *d->next;
         if (tag >= TUTTI__TAG_GLOBALS && tag < TUTTI__TAG_SHORT) {
@@ -527,6 +569,28 @@ static int decode(struct decoder *d)
     return (int)count;
 }
 
+/* The values of a plain message: nothing refers to any of them, so they need no slots. */
+static int decode_plain(struct decoder *d)
+{
+    uint32_t count = take_u32(d);
+    if (count > (size_t)(d->end - d->next)) {
+        fail(d, "more values are announced than can follow");
+    }
+    luaL_checkstack(d->L, (int)count, "values");
+    for (uint32_t i = 0; i < count; i++) {
+        uint8_t tag = *take(d, 1);
+        if (tag == TUTTI__TAG_STRING) {
+            push_string(d, take_u32(d));
+        } else if (!push_simple(d, tag)) {
+            fail(d, "unknown tag");
+        }
+    }
+    if (d->next != d->end) {
+        fail(d, "more bytes than values");
+    }
+    return (int)count;
+}
+
 static const struct tutti__decode_opts no_opts;
 
 int tutti__value_decode(lua_State *L, struct tutti__buffer *b,
@@ -539,7 +603,7 @@ int tutti__value_decode(lua_State *L, struct tutti__buffer *b,
     d.start = b->bytes;
     d.next = b->bytes;
     d.end = b->bytes + b->size;
-    return decode(&d);
+    return b->is_plain ? decode_plain(&d) : decode(&d);
 }
 
 int tutti__value_decode_raw(lua_State *L, const uint8_t *bytes, size_t size)

@@ -14,6 +14,7 @@
 #include "value/cache.h"
 #include "value/encoder.h"
 #include "value/names.h"
+#include "value/plain.h"
 
 static const struct tutti__encode_opts no_opts;
 
@@ -181,39 +182,6 @@ int tutti__encoder_open(struct tutti__encoder *e, uint8_t tag, size_t head_bytes
 
 /* ---- values without parts ------------------------------------------------------------------ */
 
-static void put_integer(struct tutti__writer *w, lua_Integer value)
-{
-    uint8_t *at = w->next;
-    if (value >= 0 && value <= TUTTI__SMALL_MAX) {
-        *at++ = (uint8_t)(TUTTI__TAG_SMALL | value);
-    } else if (value >= INT8_MIN && value <= INT8_MAX) {
-        *at++ = TUTTI__TAG_INT8;
-        *at++ = (uint8_t)value;
-    } else if (value >= INT16_MIN && value <= INT16_MAX) {
-        int16_t narrow = (int16_t)value;
-        *at++ = TUTTI__TAG_INT16;
-        memcpy(at, &narrow, sizeof narrow);
-        at += sizeof narrow;
-    } else if (value >= INT32_MIN && value <= INT32_MAX) {
-        int32_t narrow = (int32_t)value;
-        *at++ = TUTTI__TAG_INT32;
-        memcpy(at, &narrow, sizeof narrow);
-        at += sizeof narrow;
-    } else {
-        *at++ = TUTTI__TAG_INT64;
-        memcpy(at, &value, sizeof value);
-        at += sizeof value;
-    }
-    w->next = at;
-}
-
-static void put_float(struct tutti__writer *w, lua_Number value)
-{
-    *w->next++ = TUTTI__TAG_FLOAT;
-    memcpy(w->next, &value, sizeof value);
-    w->next += sizeof value;
-}
-
 /* A long string may be there already: they are known by the address of their characters. */
 static int put_long_string(struct tutti__encoder *e, const char *s, size_t size)
 {
@@ -226,16 +194,13 @@ static int put_long_string(struct tutti__encoder *e, const char *s, size_t size)
         lua_pushnil(e->L); /* put_ref pops */
         return tutti__encoder_put_ref(e, offset);
     }
-    size_t head = 1 + sizeof(uint32_t);
-    if (size > TUTTI_VALUE_BYTES_MAX || !tutti__writer_reserve(&e->out, head + size)) {
+    if (size > TUTTI_VALUE_BYTES_MAX ||
+        !tutti__writer_reserve(&e->out, TUTTI__STRING_HEAD_BYTES_MAX + size)) {
         e->out.too_large = e->out.too_large || size > TUTTI_VALUE_BYTES_MAX;
         return tutti__encoder_no_room(e);
     }
     tutti__seen_add(&e->seen, slot, s, tutti__writer_offset(&e->out), 0);
-    *e->out.next++ = TUTTI__TAG_STRING;
-    e->out.next = tutti__put_u32(e->out.next, (uint32_t)size);
-    memcpy(e->out.next, s, size);
-    e->out.next += size;
+    e->out.next = tutti__put_string(e->out.next, s, size);
     return TUTTI__STEP_DONE;
 }
 
@@ -249,21 +214,18 @@ static int put_string(struct tutti__encoder *e, int index)
     if (!tutti__writer_reserve(&e->out, 1 + size)) {
         return tutti__encoder_no_room(e);
     }
-    *e->out.next++ = (uint8_t)(TUTTI__TAG_SHORT | size);
-    memcpy(e->out.next, s, size);
-    e->out.next += size;
+    e->out.next = tutti__put_string(e->out.next, s, size);
     return TUTTI__STEP_DONE;
 }
 
 int tutti__encoder_put_plain(struct tutti__encoder *e, int index)
 {
-    enum { LARGEST = 1 + sizeof(lua_Integer) };
     lua_State *L = e->L;
     int type = lua_type(L, index);
     if (type == LUA_TSTRING) {
         return put_string(e, index);
     }
-    if (!tutti__writer_reserve(&e->out, LARGEST)) {
+    if (!tutti__writer_reserve(&e->out, TUTTI__NUMBER_BYTES_MAX)) {
         return tutti__encoder_no_room(e);
     }
     switch (type) {
@@ -275,9 +237,9 @@ int tutti__encoder_put_plain(struct tutti__encoder *e, int index)
         return TUTTI__STEP_DONE;
     case LUA_TNUMBER:
         if (lua_isinteger(L, index)) {
-            put_integer(&e->out, lua_tointegerx(L, index, NULL));
+            e->out.next = tutti__put_integer(e->out.next, lua_tointegerx(L, index, NULL));
         } else {
-            put_float(&e->out, lua_tonumberx(L, index, NULL));
+            e->out.next = tutti__put_float(e->out.next, lua_tonumberx(L, index, NULL));
         }
         return TUTTI__STEP_DONE;
     default:
@@ -396,13 +358,10 @@ static int put_description(struct tutti__encoder *e)
 {
     char text[sizeof e->reason + 2];
     size_t size = (size_t)snprintf(text, sizeof text, "(%s)", e->reason);
-    if (!tutti__writer_reserve(&e->out, 1 + sizeof(uint32_t) + size)) {
+    if (!tutti__writer_reserve(&e->out, TUTTI__STRING_HEAD_BYTES_MAX + size)) {
         return tutti__encoder_no_room(e);
     }
-    *e->out.next++ = TUTTI__TAG_STRING;
-    e->out.next = tutti__put_u32(e->out.next, (uint32_t)size);
-    memcpy(e->out.next, text, size);
-    e->out.next += size;
+    e->out.next = tutti__put_string(e->out.next, text, size);
     lua_pop(e->L, 1);
     return TUTTI__STEP_DONE;
 }
@@ -455,12 +414,14 @@ static int encode_all(struct tutti__encoder *e)
     return TUTTI__STEP_DONE;
 }
 
+static size_t message_bytes_max(const struct tutti__encode_opts *opts)
+{
+    size_t wanted = opts->bytes_max;
+    return wanted == 0 || wanted > TUTTI_VALUE_BYTES_MAX ? TUTTI_VALUE_BYTES_MAX : wanted;
+}
+
 static void begin(struct tutti__encoder *e)
 {
-    size_t bytes_max = e->opts->bytes_max;
-    if (bytes_max == 0 || bytes_max > TUTTI_VALUE_BYTES_MAX) {
-        bytes_max = TUTTI_VALUE_BYTES_MAX;
-    }
     e->root = 0;
     e->depth = 0;
     e->boxes = 0;
@@ -471,7 +432,7 @@ static void begin(struct tutti__encoder *e)
     e->dump_capacity = 0;
     e->frames = e->first_frames;
     e->frame_capacity = TUTTI__FIRST_FRAMES;
-    tutti__writer_init(&e->out, e->opts->ops, bytes_max);
+    tutti__writer_init(&e->out, e->opts->ops, message_bytes_max(e->opts));
     tutti__seen_init(&e->seen);
     lua_settop(e->L, e->base + TUTTI__SLOTS_MAX_);
 }
@@ -556,9 +517,16 @@ static int finish(struct tutti__encoder *e, struct tutti__buffer **out)
 int tutti__value_encode(lua_State *L, int first, int count, const struct tutti__encode_opts *opts,
                         struct tutti__buffer **out, char *err, size_t err_bytes)
 {
+    opts = opts != NULL ? opts : &no_opts;
+    struct tutti__buffer *plain =
+        tutti__plain_encode(L, lua_absindex(L, first), count, message_bytes_max(opts));
+    if (plain != NULL) {
+        *out = plain;
+        return TUTTI__VALUE_OK;
+    }
     struct tutti__encoder e;
     e.L = L;
-    e.opts = opts != NULL ? opts : &no_opts;
+    e.opts = opts;
     e.first = lua_absindex(L, first);
     e.count = count;
     e.base = lua_gettop(L);

@@ -20,6 +20,7 @@
 
 #include "value/codec.h"
 #include "value/proto.h"
+#include "value/put.h"
 #include "value/seen.h"
 
 enum {
@@ -146,11 +147,5 @@ void tutti__encoder_remember(struct tutti__encoder *e);
 /* Write the path to the value being encoded and the reason into `err`. */
 void tutti__path_write(const struct tutti__encoder *e, const char *reason, char *err,
                        size_t err_bytes);
-
-static inline uint8_t *tutti__put_u32(uint8_t *at, uint32_t value)
-{
-    __builtin_memcpy(at, &value, sizeof value);
-    return at + sizeof value;
-}
 
 #endif

@@ -80,6 +80,35 @@ int tutti__encoder_put_table(struct tutti__encoder *e)
     return rc;
 }
 
+/* Write array items as long as they are numbers. This is the loop that large arrays take: nothing in it
+ * but what each element needs. Returns false when the table is at its end; else there is an entry on
+ * the stack that is something else. */
+static bool put_numbers(struct tutti__encoder *e, struct tutti__encode_frame *f)
+{
+    lua_State *L = e->L;
+    struct tutti__writer *w = &e->out;
+    int index = f->index;
+    lua_Integer last = (lua_Integer)f->first;
+    bool has_entry;
+    while ((has_entry = lua_next(L, index) != 0)) {
+        if (!lua_isinteger(L, -2) || lua_tointegerx(L, -2, NULL) != last + 1 ||
+            (size_t)(w->end - w->next) < TUTTI__NUMBER_BYTES_MAX) {
+            break;
+        }
+        if (lua_isinteger(L, -1)) {
+            w->next = tutti__put_integer(w->next, lua_tointegerx(L, -1, NULL));
+        } else if (lua_type(L, -1) == LUA_TNUMBER) {
+            w->next = tutti__put_float(w->next, lua_tonumberx(L, -1, NULL));
+        } else {
+            break;
+        }
+        last++;
+        lua_settop(L, -2);
+    }
+    f->first = (uint32_t)last;
+    return has_entry;
+}
+
 /* Is the key below the top the next of the array, `*skipped` nils further? Behind the table's length
  * it is not: `#` must be the same on the other side. */
 static bool is_array_key(lua_State *L, const struct tutti__encode_frame *f, lua_Unsigned *skipped)
@@ -150,7 +179,8 @@ int tutti__encoder_step_table(struct tutti__encoder *e)
     struct tutti__encode_frame *f = &e->frames[e->depth - 1];
     for (;;) {
         if (!f->in_key) {
-            if (lua_next(L, f->index) == 0) {
+            bool has_entry = f->second == 0 ? put_numbers(e, f) : lua_next(L, f->index) != 0;
+            if (!has_entry) {
                 return close_table(e, f);
             }
             int rc = put_key(e, f);
