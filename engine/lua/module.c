@@ -11,6 +11,7 @@
 
 #include "lua/bytes.h"
 #include "lua/channel.h"
+#include "lua/combine.h"
 #include "lua/door.h"
 #include "lua/event.h"
 #include "lua/fs.h"
@@ -371,6 +372,7 @@ int luaopen_tutti_core(lua_State *L)
     tutti__lua_functions(L, lua, tutti__await_functions);
     tutti__lua_functions(L, lua, tutti__scope_functions);
     tutti__lua_functions(L, lua, tutti__gather_functions);
+    tutti__lua_functions(L, lua, tutti__combine_functions);
     tutti__lua_functions(L, lua, tutti__pool_functions);
     tutti__lua_functions(L, lua, tutti__channel_functions);
     tutti__lua_functions(L, lua, tutti__bytes_functions);

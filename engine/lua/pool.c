@@ -28,7 +28,8 @@ struct job {
     struct tutti__task_note **notes; /* with run_on_skip: the same with their names, for the handles */
     size_t after_count;
     bool run_on_skip;
-    uint8_t priority; /* as in struct tutti__record */
+    uint8_t priority;  /* as in struct tutti__record */
+    uint8_t functions; /* so many first values of the call are its own; what it comes after follows them */
     tutti_engine *engine;
     char *name;
 };
@@ -265,7 +266,7 @@ static int push_call(lua_State *L, struct tutti__record *record)
     struct tutti__decode_opts opts = { .ops = &tutti__lua_value_ops, .env_index = env };
     int count = tutti__value_decode(L, job->call, &opts) - 1;
     int results = push_results_of(L, record->lua, job);
-    lua_rotate(L, env + 2, results);
+    lua_rotate(L, env + 1 + job->functions, results);
     lua_remove(L, env);
     return count + results;
 }
@@ -358,15 +359,17 @@ static bool take_after(lua_State *L, struct job *job, int list, uint32_t count)
     return true;
 }
 
-/* Encode function and arguments (first .. top) or raise kind `transfer` at the caller's line. */
-static struct tutti__buffer *encode_call(lua_State *L, struct tutti__lua *lua, int first, int level)
+/* Encode function and arguments (first .. top) or raise kind `transfer` at the caller's line. The first
+ * `functions` values are no arguments to whoever reads the message. */
+static struct tutti__buffer *encode_call(lua_State *L, struct tutti__lua *lua, int first, int functions,
+                                         int level)
 {
     struct refusal why;
     struct tutti__buffer *buffer = NULL;
     int count = lua_gettop(L) - first + 1;
     tutti__pool_push_env(L, lua->current);
     struct tutti__encode_opts opts = { .ops = &tutti__lua_value_ops, .label = "argument",
-                                       .function_count = 1, .library = "tutti" };
+                                       .function_count = functions, .library = "tutti" };
     opts.env_index = lua_istable(L, -1) ? lua_gettop(L) : 0;
     int rc = tutti__value_encode(L, first, count, &opts, &buffer, why.text, sizeof why.text);
     lua_pop(L, 1);
@@ -400,19 +403,32 @@ static int submit(lua_State *L, struct tutti__record *record, int index, struct 
     return TUTTI_OK;
 }
 
+void tutti__pool_check_call(lua_State *L, struct tutti__lua *lua, int first, int level)
+{
+    tutti__buffer_unref(encode_call(L, lua, first, 1, level));
+}
+
+/* How a pool task is started. */
+struct starting {
+    bool detach;
+    int level;     /* whose line an error names */
+    int functions; /* so many first values are the call's own: the function, and what may stand before it */
+};
+
 /* Stack: [1] proxy, [2] what it comes after, a list or nil, [3] f, then its arguments. */
-static int start_parallel(lua_State *L, struct tutti__record *record, bool detach, int level)
+static int start_parallel(lua_State *L, struct tutti__record *record, struct starting starting)
 {
     struct tutti__lua *lua = record->lua;
-    struct tutti__buffer *buffer = encode_call(L, lua, 3, level);
+    struct tutti__buffer *buffer = encode_call(L, lua, 3, starting.functions, starting.level);
     struct job *job = new_job(L, lua, record, 1); /* on an error the buffer is all that leaks */
     job->call = buffer;
+    job->functions = (uint8_t)starting.functions;
     uint32_t count = lua_istable(L, 2) ? (uint32_t)lua_rawlen(L, 2) : 0;
     if (!take_after(L, job, 2, count)) {
         job_drop(job);
         return luaL_error(L, "not enough memory for a task");
     }
-    tutti__start_own(L, record, 1, detach);
+    tutti__start_own(L, record, 1, starting.detach);
     if (tutti__start_is_late(L, record)) {
         job_drop(job);
     } else {
@@ -438,7 +454,7 @@ int tutti__pool_start_read(lua_State *L, struct tutti__lua *lua, const struct tu
     tutti__record_note_place(L, record, 1);
     lua_remove(L, 1 + OPTION_ARGS);
     lua_remove(L, 1 + OPTION_NAME);
-    return start_parallel(L, record, options->detach, 1);
+    return start_parallel(L, record, (struct starting){ options->detach, 1, 1 });
 }
 
 /* tutti.parallel([opts,] f, ...) -> Task   [-n, +1, v] */
@@ -459,23 +475,27 @@ static int l_parallel(lua_State *L)
     lua_pushnil(L);
     lua_insert(L, 2);
     tutti__record_note_place(L, record, 1);
-    return start_parallel(L, record, false, 1);
+    return start_parallel(L, record, (struct starting){ false, 1, 1 });
 }
 
-/* core.start_parallel(options, f, ...) -> Task   [-n, +1, v]; options as for core.start */
+/* core.start_parallel(options, f, ...) -> Task   [-n, +1, v]; options as for core.start, and `functions`: so many
+ * values, f being the last of them, are no arguments; what it comes after follows them */
 static int l_start_parallel(lua_State *L)
 {
     struct tutti__record *record = tutti__proxy_new(L, tutti__lua_of(L));
     lua_insert(L, 1);
     tutti__start_options(L, record, 1, 2);
+    struct starting starting;
     lua_getfield(L, 2, "detach");
-    bool detach = lua_toboolean(L, -1);
+    starting.detach = lua_toboolean(L, -1);
     lua_getfield(L, 2, "level");
-    int level = (int)luaL_optinteger(L, -1, 1);
-    lua_pop(L, 2);
+    starting.level = (int)luaL_optinteger(L, -1, 1);
+    lua_getfield(L, 2, "functions");
+    starting.functions = (int)luaL_optinteger(L, -1, 1);
+    lua_pop(L, 3);
     lua_getfield(L, 2, "after");
     lua_replace(L, 2);
-    return start_parallel(L, record, detach, level);
+    return start_parallel(L, record, starting);
 }
 
 const luaL_Reg tutti__pool_functions[] = {

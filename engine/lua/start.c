@@ -314,6 +314,12 @@ void tutti__start_options(lua_State *L, struct tutti__record *record, int index,
         record->flags |= RECORD_QUIET;
     lua_getfield(L, options, "name");
     lua_setiuservalue(L, index, UV_NAME);
+    const struct tutti__record *owner = record->lua->current;
+    if (owner != NULL && field_is_true(L, options, "same_place")) { /* a part of what the task was started for */
+        record->source = owner->source;
+        record->line = owner->line;
+        return;
+    }
     tutti__record_note_place(L, record, (int)field_integer(L, options, "level", 1));
 }
 

@@ -20,17 +20,7 @@ tutti.scope, tutti.timeout, tutti.shield = scope.scope, scope.timeout, scope.shi
 local FROM_C = 4 -- start_checked, the helper, the C function, the user
 local FROM_LUA = 3 -- start_checked, the function of this module, the user
 
-local function is_callable(value)
-  local meta = type(value) ~= "function" and getmetatable(value)
-  return type(value) == "function" or type(meta) == "table" and meta.__call ~= nil
-end
-
-local function check_function(what, f, level)
-  if not is_callable(f) then
-    local hint = core.is_task(f) and " (that is a task already: await it, or put it into \"after\")" or ""
-    core.usage(("%s: a function was expected, got %s%s"):format(what, type(f), hint), level + 1)
-  end
-end
+local check_function = options.check_function
 
 local function start_checked(start, checked, level, f, ...)
   checked.level = level
@@ -193,7 +183,8 @@ end
 
 -- ---- on first use --------------------------------------------------------------------------
 
-local LATE = { exec = "process", sh = "process", fs = "fs", uv = "uv", tasks = "tasks", stats = "tasks" }
+local LATE = { exec = "process", sh = "process", fs = "fs", uv = "uv", tasks = "tasks",
+  stats = "tasks", map = "combine", reduce = "combine" }
 
 setmetatable(tutti, {
   __index = function(_, name)

@@ -58,6 +58,19 @@ function options.check_type(what, given, name, wanted, level)
   end
 end
 
+local function is_callable(value)
+  local meta = type(value) ~= "function" and getmetatable(value)
+  return type(value) == "function" or type(meta) == "table" and meta.__call ~= nil
+end
+
+--- Raise `usage` unless `f` can be called.
+function options.check_function(what, f, level)
+  if not is_callable(f) then
+    local hint = core.is_task(f) and " (that is a task already: await it, or put it into \"after\")" or ""
+    core.usage(("%s: a function was expected, got %s%s"):format(what, type(f), hint), level + 1)
+  end
+end
+
 local TASK = { name = true, after = true, on = true, args = true, timeout = true, retry = true,
   priority = true, detach = true, run_on_skip = true }
 local LATER = { "timeout", "retry" }
