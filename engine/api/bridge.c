@@ -35,6 +35,23 @@ void tutti__bridge_on_worker_stop(tutti_engine *e, void (*on_stop)(void *slot))
     TUTTI_STORE(&e->on_worker_stop, on_stop, release);
 }
 
+uint32_t tutti__bridge_preempt(tutti_engine *e)
+{
+    return tutti__sched_watchdog(e->sched)->preempt;
+}
+
+bool tutti__bridge_watch_state(tutti_engine *e, struct tutti__watched *w)
+{
+    return tutti__watchdog_add(tutti__sched_watchdog(e->sched), w);
+}
+
+void tutti__bridge_unwatch_state(tutti_engine *e, struct tutti__watched *w)
+{
+    if (!tutti__engine_is_forked(e)) {
+        tutti__watchdog_remove(w);
+    }
+}
+
 /* Thread: whichever settled the task. */
 static void on_watch_notice(struct tutti__notice *notice, tutti_task *task)
 {

@@ -31,6 +31,16 @@ struct tutti__home *tutti__bridge_here(tutti_engine *e);
 void **tutti__bridge_slot(tutti_engine *e);
 void tutti__bridge_on_worker_stop(tutti_engine *e, void (*on_stop)(void *slot));
 
+/* ---- interrupting -------------------------------------------------------------------------- */
+
+/* enum tutti_preempt. Thread: any. */
+uint32_t tutti__bridge_preempt(tutti_engine *e);
+
+/* See sched/watchdog.h: tutti__watchdog_add on this engine's dog, and tutti__watchdog_remove, which does
+ * nothing in a child of fork. Thread: the state's home. */
+bool tutti__bridge_watch_state(tutti_engine *e, struct tutti__watched *w);
+void tutti__bridge_unwatch_state(tutti_engine *e, struct tutti__watched *w);
+
 /* ---- edges -------------------------------------------------------------------------------- */
 
 /* At most one for each (task, Lua state). Embedded in the Lua layer's proxy of a task. */

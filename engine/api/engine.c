@@ -73,7 +73,7 @@ static int read_config(tutti_config *out, const tutti_config *cfg)
          (out->allocator->alloc == NULL || out->allocator->free == NULL))) {
         return TUTTI_EINVAL;
     }
-    return out->preempt != TUTTI_PREEMPT_NONE ? TUTTI_ENOTSUP : TUTTI_OK;
+    return TUTTI_OK;
 }
 
 static int start_sched(tutti_engine *e, const tutti_config *cfg, const struct tutti__env *env)
@@ -87,6 +87,7 @@ static int start_sched(tutti_engine *e, const tutti_config *cfg, const struct tu
         .worker_stop = on_worker_stop,
         .stack_bytes = e->stack_bytes,
         .hooks = cfg->hooks != NULL ? &e->hooks : NULL,
+        .preempt = cfg->preempt,
     };
     return tutti__sched_new(&e->sched, &config);
 }

@@ -23,7 +23,8 @@ static void on_host_post(struct tutti__post *post)
     call.fn(call.user);
 }
 
-TUTTI_API int tutti_post(tutti_engine *e, void (*fn)(void *user), void *user)
+static int post_to_loop(tutti_engine *e, void (*fn)(void *user), void *user,
+                        void (*send)(struct tutti__home *home, struct tutti__post *post))
 {
     if (e == NULL || fn == NULL) {
         return TUTTI_EINVAL;
@@ -43,8 +44,18 @@ TUTTI_API int tutti_post(tutti_engine *e, void (*fn)(void *user), void *user)
     *call = (struct host_post){
         .post.fn = on_host_post, .fn = fn, .user = user, .memory = e->memory
     };
-    tutti__home_post(tutti__loop_home(e->loop), &call->post);
+    send(tutti__loop_home(e->loop), &call->post);
     return TUTTI_OK;
+}
+
+TUTTI_API int tutti_post(tutti_engine *e, void (*fn)(void *user), void *user)
+{
+    return post_to_loop(e, fn, user, tutti__home_post);
+}
+
+TUTTI_API int tutti_post_urgent(tutti_engine *e, void (*fn)(void *user), void *user)
+{
+    return post_to_loop(e, fn, user, tutti__home_post_urgent);
 }
 
 TUTTI_API int tutti_sleep(tutti_engine *e, uint64_t delay_ns, tutti_task **out)

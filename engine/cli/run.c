@@ -59,6 +59,21 @@ static uint32_t wanted_workers(void)
     return (uint32_t)count;
 }
 
+/* A script that runs and runs can be interrupted, unless asked otherwise. */
+static uint32_t wanted_preempt(void)
+{
+    static const char *const names[] = { "none", "hook", "signal" }; /* as enum tutti_preempt */
+    const char *text = getenv("TUTTI_PREEMPT");
+    if (text == NULL || *text == '\0')
+        return TUTTI_PREEMPT_SIGNAL;
+    for (uint32_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (strcmp(text, names[i]) == 0)
+            return i;
+    }
+    fprintf(stderr, "tutti: TUTTI_PREEMPT must be signal, hook or none, got \"%s\"\n", text);
+    exit(CLI_BAD_USAGE);
+}
+
 /* ---- signals ------------------------------------------------------------------------------ */
 
 static const char *signal_reason(int number)
@@ -219,6 +234,7 @@ int cli_run(const struct cli_script *script)
     if (script->file != NULL && !can_read(script->file))
         return CLI_BAD_USAGE;
     config.workers = wanted_workers();
+    config.preempt = wanted_preempt();
     open_standard_streams();
     raise_file_limit();
     cli_signals_block();

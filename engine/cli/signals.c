@@ -96,7 +96,7 @@ static void post(int number, int count)
         cli_signals_die(number);
     arrival->number = number;
     arrival->count = count;
-    if (tutti_post(watcher.engine, deliver, arrival) != TUTTI_OK)
+    if (tutti_post_urgent(watcher.engine, deliver, arrival) != TUTTI_OK)
         cli_signals_die(number);
 }
 

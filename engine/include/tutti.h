@@ -113,12 +113,14 @@ enum tutti_loop_mode {
     TUTTI_LOOP_CALLER,         /* the creating thread is the loop thread; it calls tutti_run */
 };
 
-/* How Lua that reaches no checkpoint is interrupted. Only NONE is there so far: the others are refused
- * with TUTTI_ENOTSUP. */
+/* How Lua that reaches no checkpoint is interrupted. With SIGNAL a thread of the engine's sends SIGURG to
+ * a thread that runs Lua and does not hear of a cancellation. Its handler is the process's: the first
+ * Lua state that is so watched installs it and the last puts back what was there; a signal that did not
+ * come from tutti is passed on to that. SIGURG is unblocked in threads that run Lua. */
 enum tutti_preempt {
     TUTTI_PREEMPT_NONE = 0, /* not at all */
-    TUTTI_PREEMPT_HOOK,     /* by a count hook in pool tasks: slow */
-    TUTTI_PREEMPT_SIGNAL,   /* by a signal that the engine sends to its own threads */
+    TUTTI_PREEMPT_HOOK,     /* by a permanent count hook, in pool tasks only: slow */
+    TUTTI_PREEMPT_SIGNAL,   /* by a signal to the thread that runs it */
 };
 
 /* Where the memory of tasks, queues and threads of one engine comes from. What values hold, what Lua and
@@ -159,7 +161,8 @@ typedef struct tutti_config {
 /**
  * Make an engine; its threads run when this returns. The calling thread becomes its creator.
  *
- * The engine installs no signal handler, leaves SIGCHLD as it is and writes to no stream. In a child
+ * The engine installs no signal handler (but see tutti_preempt), leaves SIGCHLD as it is and writes to no
+ * stream (but says on stderr which Lua task is stuck in C code, with preempt). In a child
  * process made by fork every call on the parent's engine returns TUTTI_EFORKED (or does nothing, if it
  * returns no status); an engine of its own works there.
  *
@@ -167,7 +170,7 @@ typedef struct tutti_config {
  *          understood: what it lacks is zero.
  * Memory:  copies `cfg` and what it points to; returns owned (tutti_engine_free).
  * Returns: TUTTI_OK · TUTTI_EINVAL · TUTTI_ENOMEM · TUTTI_EAGAIN (no thread could be started; with at
- *          least one worker the engine starts with fewer) · TUTTI_ENOTSUP (`preempt`).
+ *          least one worker the engine starts with fewer).
  */
 TUTTI_API int tutti_engine_new(tutti_engine **out, const tutti_config *cfg);
 
@@ -474,6 +477,13 @@ TUTTI_API int tutti_promise_settle(tutti_task *t, int status, tutti_value *value
  * Returns: TUTTI_OK · TUTTI_ENOMEM · TUTTI_ESTOPPED.
  */
 TUTTI_API int tutti_post(tutti_engine *e, void (*fn)(void *user), void *user);
+
+/**
+ * As tutti_post, but ahead of what was posted otherwise, and (with TUTTI_PREEMPT_SIGNAL) also in the
+ * middle of a Lua script that keeps the loop thread busy. There `fn` may cancel tasks (tutti_task_cancel,
+ * tutti_lua_cancel) and signal processes; it must not run Lua code nor wait.
+ */
+TUTTI_API int tutti_post_urgent(tutti_engine *e, void (*fn)(void *user), void *user);
 
 /**
  * Make a task that is done after `delay_ns`; cancelling it takes the timer out of the loop.

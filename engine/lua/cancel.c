@@ -8,6 +8,7 @@
  * Layer: lua. Thread: the state's home.
  * Invariant: no record is settled twice; telling is held back while records are on the work list.
  */
+#include "lua/interrupt.h"
 #include "lua/scope.h"
 
 #include <stdlib.h>
@@ -188,10 +189,14 @@ struct tutti__record *tutti__cancel_source(struct tutti__record *task)
 
 void tutti__cancel_refresh(struct tutti__record *task)
 {
-    if (tutti__cancel_source(task) != NULL)
-        task->flags |= RECORD_LIVE;
-    else
+    bool was_live = (task->flags & RECORD_LIVE) != 0;
+    if (tutti__cancel_source(task) == NULL) {
         task->flags &= ~(uint32_t)RECORD_LIVE;
+        return;
+    }
+    task->flags |= RECORD_LIVE;
+    if (!was_live && task == task->lua->current)
+        tutti__interrupt_live(task->lua);
 }
 
 static bool is_of(lua_State *L, struct tutti__record *record, int error)
@@ -225,7 +230,9 @@ void tutti__checkpoint(lua_State *L, struct tutti__lua *lua)
 {
     if (!tutti__cancel_is_due(lua))
         return;
-    tutti__record_push(L, tutti__cancel_source(lua->current));
+    struct tutti__record *source = tutti__cancel_source(lua->current);
+    tutti__record_push(L, source);
     tutti__record_get_extra(L, -1, EXTRA_CANCEL);
+    tutti__interrupt_raised(lua, source);
     lua_error(L);
 }

@@ -7,7 +7,9 @@
 #include <stdlib.h>
 
 #include "lua/door.h"
+#include "lua/interrupt.h"
 #include "lua/pool.h"
+#include "lua/stuck.h"
 #include "lua/waitlist.h"
 #include "lua/worker.h"
 
@@ -109,6 +111,7 @@ void tutti__lua_end(struct tutti__lua *lua)
     lua->closing = true;
     if (lua->root != NULL)
         wait_for_rest(lua);
+    tutti__interrupt_close(lua);
     forget_records(lua);
     lua->has_ended = true;
     if (!lua->is_worker)
@@ -129,6 +132,7 @@ int tutti__lua_close(lua_State *L)
     if (lua->own_engine && tutti_engine_free(lua->engine) != TUTTI_OK)
         return 0;
     tutti__blocked_forget(lua);
+    tutti__stuck_forget(lua);
     free((void *)lua->slots);
     free(lua->slots_free);
     lua->slots = NULL;

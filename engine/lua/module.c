@@ -344,12 +344,24 @@ static uint32_t wanted_workers(void)
     return text == NULL ? 0 : (uint32_t)strtoul(text, NULL, 10);
 }
 
+static uint32_t wanted_preempt(lua_State *L)
+{
+    static const char *const names[] = { "none", "hook", "signal" }; /* as enum tutti_preempt */
+    const char *text = getenv("TUTTI_PREEMPT");
+    for (uint32_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (text == NULL || *text == '\0' || strcmp(text, names[i]) == 0)
+            return i;
+    }
+    return (uint32_t)luaL_error(L, "tutti: TUTTI_PREEMPT must be signal, hook or none, got \"%s\"", text);
+}
+
 /* A state without an engine, as in stock lua5.4: make one whose loop runs on this thread. */
 static struct tutti__lua *open_alone(lua_State *L)
 {
     tutti_engine *engine = NULL;
     tutti_config config = { .struct_size = sizeof config, .loop = TUTTI_LOOP_CALLER };
     config.workers = wanted_workers();
+    config.preempt = wanted_preempt(L);
     int rc = tutti_engine_new(&engine, &config);
     if (rc != TUTTI_OK)
         luaL_error(L, "tutti: starting the engine: %s", tutti_status_text(rc));

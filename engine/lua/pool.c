@@ -216,7 +216,7 @@ void tutti__pool_listen(struct tutti__record *record)
     listener->hook.post.fn = on_cancel;
     record->listener = listener;
     if (!tutti__task_set_cancel_hook(record->task, &listener->hook))
-        tutti__home_post(listener->hook.home, &listener->hook.post);
+        tutti__home_post_urgent(listener->hook.home, &listener->hook.post);
 }
 
 void tutti__pool_unlisten(struct tutti__record *record)

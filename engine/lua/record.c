@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lua/stuck.h"
+
 struct tutti__waiter *tutti__record_deps(struct tutti__record *record)
 {
     return (struct tutti__waiter *)(record + 1);
@@ -187,6 +189,7 @@ static uint32_t source_index(lua_State *L, struct tutti__lua *lua, const char *s
         lua_rawset(L, -4);
         lua->source_last = anchored;
         lua->source_last_index = index;
+        tutti__stuck_note_source(lua, index, anchored);
     } else if (anchored == source) {
         lua->source_last = anchored; /* short strings are unique, so this is the anchored one */
         lua->source_last_index = index;

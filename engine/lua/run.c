@@ -10,6 +10,7 @@
  */
 #include "lua/interrupt.h"
 #include "lua/start.h"
+#include "lua/stuck.h"
 
 enum { POOL_MAX = 1024 };
 
@@ -76,6 +77,7 @@ static int body_main(lua_State *L)
             count += push_dependencies(L, record);
         count += push_own_arguments(L, record);
     }
+    tutti__stuck_note_name(L, record, BODY_RECORD);
     lua_pushnil(L);
     lua_setiuservalue(L, BODY_RECORD, UV_BODY);
     lua_pushthread(L);
@@ -176,6 +178,7 @@ static lua_State *start(lua_State *L, struct tutti__record *record)
 {
     lua_State *co = take_coroutine(L, record->lua);
     *(void **)lua_getextraspace(co) = record;
+    tutti__interrupt_prepare(record->lua, co);
     record->co = co;
     record->flags |= RECORD_STARTED;
     lua_pushcfunction(co, body_main);

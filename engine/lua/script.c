@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "lua/door.h"
+#include "lua/interrupt.h"
 #include "lua/module.h"
 #include "lua/start.h"
 #include "lua/worker.h"
@@ -141,6 +142,7 @@ static void replace_globals(lua_State *L, struct tutti__lua *lua)
     lua_pop(L, 1);
     lua_pushcfunction(L, tutti__print);
     lua_setglobal(L, "print");
+    tutti__interrupt_replace_sethook(L, lua);
 }
 
 /* ---- running ------------------------------------------------------------------------------ */

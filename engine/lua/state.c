@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lua/interrupt.h"
 #include "lua/module.h"
 #include "lua/options.h"
 #include "lua/worker.h"
@@ -96,5 +97,6 @@ struct tutti__lua *tutti__lua_open(lua_State *L, tutti_engine *engine, bool own_
     lua->home->pump_user = lua;
     lua->home->has_work = tutti__ready_has_work;
     lua->home->pump = tutti__ready_pump;
+    tutti__interrupt_open(lua);
     return lua;
 }

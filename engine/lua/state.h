@@ -68,6 +68,8 @@ enum tutti__record_flag {
     RECORD_QUIET = 1u << 14,      /* not counted as a task the script made */
     RECORD_ADOPTED = 1u << 16,    /* detached on a worker: the loop state's root owns its failure */
     RECORD_LIVE = 1u << 17,       /* LOCAL: its next checkpoint raises a cancellation; see cancel.c */
+    RECORD_LABELLED = 1u << 28,   /* LOCAL, started: `label` is there */
+    RECORD_TOLD = 1u << 29,       /* its cancellation has been raised: the cleanup runs */
     RECORD_COLLECTED = 1u << 15,  /* its finaliser has run: only other finalisers can still see it */
 };
 
@@ -112,7 +114,10 @@ struct tutti__record {
     void *op; /* what `withdraw` is about */
     /* Not NULL: pushes the function and its arguments in place of UV_BODY and UV_ARGS, and returns
      * how many arguments; may raise. */
-    int (*start)(lua_State *L, struct tutti__record *record);
+    union {
+        int (*start)(lua_State *L, struct tutti__record *record);
+        const char *label; /* once LABELLED: its name, see stuck.h */
+    };
     struct tutti__waiter await;
     uint64_t id;
     uint32_t slot; /* 0 = none */
@@ -146,6 +151,16 @@ struct tutti__ready {
     struct tutti__record *first;
     struct tutti__record *last;
 };
+
+/* A hook of the user's that stood in `co` before the engine's was set there. */
+struct tutti__hook_note {
+    lua_State *co; /* NULL: free */
+    lua_Hook hook;
+    int mask;
+    int count;
+};
+
+#define TUTTI__HOOK_NOTES 8
 
 /* What is asked for the most stands in the first lines of each part. tutti.testing puts another world in
  * the place of the first part for a while; see testing.c. */
@@ -185,6 +200,13 @@ struct tutti__lua {
     /* ---- the state: what changes, in whatever world it is ---- */
     TUTTI_ATOMIC(lua_State *) running; /* [home; its signal handler reads] see interrupt.h */
     struct tutti__watched watched;
+    uint64_t raise_ns;     /* of this turn: when the hook may raise again; 0: it has not yet */
+    bool is_cleanup_over;  /* of this turn: the hook raises at every instruction */
+    bool is_hook_busy;     /* hooks are being changed: its signal handler leaves them alone */
+    bool has_permanent_hook; /* [const once open] preempt is HOOK, and this state is watched */
+    struct tutti__hook_note hook_notes[TUTTI__HOOK_NOTES];
+    const char **source_texts; /* see stuck.h */
+    uint32_t source_texts_size;
     uint32_t pool_count;   /* coroutines in the pool table */
     uint32_t parked_count; /* coroutines that do not run and have scopes open */
     uint32_t sources_count;

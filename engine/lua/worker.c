@@ -14,6 +14,7 @@
 #include <lualib.h>
 
 #include "lua/door.h"
+#include "lua/interrupt.h"
 #include "lua/module.h"
 #include "lua/proxy.h"
 
@@ -230,6 +231,7 @@ static int open_state(lua_State *L)
     set_paths(L, tutti__shared_of(opening->engine));
     make_env_metatable(L);
     opening->lua = tutti__lua_open(L, opening->engine, false, true);
+    tutti__interrupt_replace_sethook(L, opening->lua);
     tutti__preload(L);
     lua_getglobal(L, "require");
     lua_pushliteral(L, "tutti");

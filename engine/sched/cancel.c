@@ -83,7 +83,7 @@ static int cancel_started(struct tutti__sched *sched, tutti_task *task)
     }
     struct tutti__cancel_hook *hook = take_hook(task);
     if (hook != NULL) {
-        tutti__home_post(hook->home, &hook->post);
+        tutti__home_post_urgent(hook->home, &hook->post);
     }
     TUTTI_FENCE(seq_cst); /* cancelled and counted before, the look for waiting bodies after: lot.h */
     tutti__lot_wake_bodies(&sched->lot, task);

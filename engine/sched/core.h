@@ -28,6 +28,7 @@
 #include "sched/sched.h"
 #include "sched/slab.h"
 #include "sched/spare.h"
+#include "sched/watchdog.h"
 
 enum tutti__thread_kind {
     TUTTI__THREAD_WORKER = 0, /* of the pool */
@@ -140,6 +141,7 @@ struct tutti__sched {
     struct tutti__lot lot;
     struct tutti__blocking blocking;
     struct tutti__spares spares;
+    struct tutti__watchdog watchdog;
     TUTTI_ATOMIC(uint32_t) outside;      /* [any] threads without a body that sleep in a wait, and
                                             OUTSIDE_STOP: the stopper waits for them */
     /* of threads without a context: they only settle */

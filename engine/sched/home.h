@@ -25,11 +25,18 @@ struct tutti__post {
     void (*fn)(struct tutti__post *post);
 };
 
+struct tutti__home;
+struct tutti__watchdog;
+
+/* Which posts a watchdog hears of. */
+enum { TUTTI__WATCH_NONE, TUTTI__WATCH_URGENT, TUTTI__WATCH_ALL };
+
 struct tutti__home {
     TUTTI_ATOMIC(struct tutti__post *) inbox; /* [any pushes, home takes] */
     TUTTI_ATOMIC(uint32_t) asleep;            /* [home sets, any clears] Dekker partner of inbox:
                                                  push; fence(seq_cst); read asleep  against
                                                  set asleep; fence(seq_cst); read inbox */
+    TUTTI_ATOMIC(uint32_t) watch;             /* [home sets, any reads] TUTTI__WATCH_* */
     struct tutti__post *taken;                /* [home] out of the inbox, still to be run; oldest first */
     void (*wake)(struct tutti__home *home);   /* [const] any thread; called once for each sleep */
     /* Work of its own that the home's thread does between posts: a Lua state's ready coroutines.
@@ -39,6 +46,10 @@ struct tutti__home {
     void *pump_user;                          /* [home] */
     uint64_t until_ns;                        /* [home] pump, and posts that do much: begin nothing
                                                  from then on; UINT64_MAX or 0: no limit but their own */
+    TUTTI_ATOMIC(struct tutti__post *) urgent; /* [any pushes, home takes] as inbox */
+    TUTTI_ATOMIC(uint32_t) is_door_posted;    /* [any sets, home clears] `door` is in the inbox */
+    struct tutti__post door;                  /* [whoever sets is_door_posted, then home] */
+    struct tutti__watchdog *dog;              /* [const once watch is set] of `watch` */
 };
 
 /**
@@ -47,6 +58,24 @@ struct tutti__home {
  * Order:   everything before this call happens before `post->fn`; posts of one thread keep their order.
  */
 void tutti__home_post(struct tutti__home *home, struct tutti__post *post);
+
+/**
+ * Send a post that may run earlier than what was posted before, also in the middle of a script that keeps
+ * the home busy (there it runs inside a hook). It may do what a script may do there: cancel tasks, look at
+ * them; it must not run Lua code of the user's, nor wait.
+ * Thread:  any. Order: as tutti__home_post, among urgent posts.
+ */
+void tutti__home_post_urgent(struct tutti__home *home, struct tutti__post *post);
+
+/* Run the urgent posts that are there. Thread: the home's. */
+void tutti__home_take_urgent(struct tutti__home *home);
+
+/* Something was posted to a watched home, which does not sleep: watchdog.c. Thread: any. */
+void tutti__watchdog_on_post(struct tutti__home *home);
+
+/* From now on the watchdog hears of posts that find the home awake. Args: watch - TUTTI__WATCH_*; dog -
+ * always the same one. Thread: the home's. */
+void tutti__home_watch(struct tutti__home *home, struct tutti__watchdog *dog, uint32_t watch);
 
 /**
  * Take what is in the inbox, if nothing that was taken before is left.

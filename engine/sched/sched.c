@@ -60,12 +60,14 @@ static struct tutti__sched *alloc_sched(const struct tutti__sched_config *config
     sched->store.memory = memory;
     tutti__blocking_init(&sched->blocking);
     tutti__spares_init(&sched->spares);
+    tutti__watchdog_init(&sched->watchdog, sched, config->preempt);
     return sched;
 }
 
 /* Thread: the creator, after all others have gone. */
 static void dealloc_sched(struct tutti__sched *sched)
 {
+    tutti__watchdog_stop(&sched->watchdog);
     tutti__scopes_free_all(sched);
     tutti__thread_unbind(sched);
     struct tutti__thread *thread = TUTTI_LOAD(&sched->threads, acquire);
@@ -213,6 +215,11 @@ uint32_t tutti__sched_fork_count(const struct tutti__sched *sched)
 uint32_t tutti__sched_spin_ns(const struct tutti__sched *sched)
 {
     return sched->spin_ns;
+}
+
+struct tutti__watchdog *tutti__sched_watchdog(struct tutti__sched *sched)
+{
+    return &sched->watchdog;
 }
 
 const tutti_allocator *tutti__sched_memory(const struct tutti__sched *sched)

@@ -18,6 +18,7 @@
 #include "tutti.h"
 
 struct tutti__sched;
+struct tutti__watchdog;
 struct tutti__thread; /* what one thread has in one engine */
 
 struct tutti__sched_config {
@@ -33,6 +34,7 @@ struct tutti__sched_config {
     void (*worker_stop)(void *user, void *slot);
     size_t stack_bytes;       /* of each thread: base/thread.h */
     const tutti_hooks *hooks; /* NULL = none; must outlive the scheduler */
+    uint32_t preempt;         /* enum tutti_preempt: see watchdog.h */
 };
 
 /* ---- life --------------------------------------------------------------------------------- */
@@ -140,6 +142,9 @@ uint32_t tutti__sched_spin_ns(const struct tutti__sched *sched);
 const tutti_allocator *tutti__sched_memory(const struct tutti__sched *sched);
 void *tutti__sched_user(const struct tutti__sched *sched);
 const struct tutti__env *tutti__sched_env(const struct tutti__sched *sched);
+
+/* The one that watches the Lua states of this scheduler's threads. */
+struct tutti__watchdog *tutti__sched_watchdog(struct tutti__sched *sched);
 
 /* ---- threads ------------------------------------------------------------------------------ */
 

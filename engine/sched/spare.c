@@ -188,6 +188,11 @@ int tutti__slot_lend(struct tutti__thread *thread)
     return rc;
 }
 
+bool tutti__slot_replace(struct tutti__thread *thread)
+{
+    return thread->kind == TUTTI__THREAD_WORKER && tutti__slot_lend(thread) == TUTTI_OK;
+}
+
 void tutti__slot_take(struct tutti__thread *thread)
 {
     if (thread->kind == TUTTI__THREAD_BLOCKING) {

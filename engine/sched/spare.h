@@ -52,6 +52,10 @@ void tutti__spares_deinit(struct tutti__spares *spares);
  */
 int tutti__slot_lend(struct tutti__thread *thread);
 
+/* As tutti__slot_lend, for a worker that is stuck and cannot do it itself. Thread: any, but `thread` is in
+ * a body and takes its slot back afterwards. Returns: whether it had one, and another thread has it now. */
+bool tutti__slot_replace(struct tutti__thread *thread);
+
 /* It goes on. */
 void tutti__slot_take(struct tutti__thread *thread);
 

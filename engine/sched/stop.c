@@ -51,7 +51,7 @@ static void end_suspended(struct walk *walk, tutti_task *task)
     struct tutti__home *own = walk->creator->home;
     struct tutti__cancel_hook *hook = tutti__cancel_take(task);
     if (hook != NULL && hook->home != own && hook->home != walk->sched->left_home) {
-        tutti__home_post(hook->home, &hook->post);
+        tutti__home_post_urgent(hook->home, &hook->post);
         return;
     }
     if (hook != NULL && hook->home == own) {

@@ -12,6 +12,8 @@
 #include "base/parker.c"
 #include "sched/home.c"
 
+void tutti__watchdog_on_post(tutti__home *) {} /* nobody watches here */
+
 enum { POSTERS = 2, POSTS = 2 };
 
 struct home : model_test {
@@ -46,6 +48,8 @@ struct home : model_test {
         TUTTI_SET(of->payload, 2);
     }
 
+    virtual void send(tutti__post *post) { tutti__home_post(&inbox, post); }
+
     bool all_arrived() const { return arrived[0] + arrived[1] == POSTERS * POSTS; }
 
     void thread(unsigned index) override
@@ -55,7 +59,7 @@ struct home : model_test {
                 message *of = &messages[index][i];
                 *of = { { NULL, run }, this, 0, index, i };
                 TUTTI_SET(of->payload, 1);
-                tutti__home_post(&inbox, &of->post);
+                send(&of->post);
             }
             return;
         }
@@ -75,19 +79,40 @@ struct home : model_test {
     }
 };
 
+/* The same by urgent posts, which wake the loop by an ordinary one of the home's own. */
+struct urgent : home {
+    void send(tutti__post *post) override { tutti__home_post_urgent(&inbox, post); }
+
+    void after() override
+    {
+        MUST(all_arrived());
+        tutti__home_drain(&inbox); /* the ordinary one may come after what it came for */
+        MUST(!tutti__home_drain(&inbox));
+    }
+};
+
+static const model_plant urgent_plants[] = {
+    { "push_post", "cas", "stack", MODEL_TEAR, rl::mo_relaxed },
+    { "tutti__home_post_urgent", "exchange", "is_door_posted", MODEL_TEAR, rl::mo_relaxed },
+    { "tutti__home_post_urgent", "exchange", "is_door_posted", MODEL_ORDER, rl::mo_relaxed },
+    { "run_door", "exchange", "is_door_posted", MODEL_ORDER, rl::mo_relaxed },
+    { "run_door", "exchange", "is_door_posted", MODEL_DROP, rl::mo_relaxed },
+};
+
 static const model_plant plants[] = {
     { "tutti__home_post", "fence", "", MODEL_DROP, rl::mo_relaxed },
     { "tutti__home_sleep_begin", "fence", "", MODEL_DROP, rl::mo_relaxed },
     { "tutti__home_sleep_begin", "store", "asleep", MODEL_DROP, rl::mo_relaxed },
-    { "tutti__home_post", "cas", "inbox", MODEL_ORDER, rl::mo_relaxed },
-    { "tutti__home_post", "cas", "inbox", MODEL_TEAR, rl::mo_relaxed },
-    { "tutti__home_take", "exchange", "inbox", MODEL_ORDER, rl::mo_relaxed },
-    { "tutti__home_take", "exchange", "inbox", MODEL_TEAR, rl::mo_relaxed },
+    { "push_post", "cas", "stack", MODEL_ORDER, rl::mo_relaxed },
+    { "push_post", "cas", "stack", MODEL_TEAR, rl::mo_relaxed },
+    { "take_posts", "exchange", "stack", MODEL_ORDER, rl::mo_relaxed },
+    { "take_posts", "exchange", "stack", MODEL_TEAR, rl::mo_relaxed },
     { "tutti__parker_wait", "cas", "word", MODEL_TEAR, rl::mo_relaxed },
 };
 
 int main()
 {
     MODEL_CHECK(MODEL_TEST(home, 3, 50000), plants);
+    MODEL_CHECK(MODEL_TEST(urgent, 3, 50000), urgent_plants);
     return model_end();
 }

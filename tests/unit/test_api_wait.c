@@ -587,8 +587,10 @@ static void configs(void)
     EQ_INT(try_config(&c), TUTTI_EINVAL, "a shorter one");
     c = (tutti_config){ .struct_size = sizeof c + 8, .workers = 1 };
     EQ_INT(try_config(&c), TUTTI_EINVAL, "one of a later header");
-    c = (tutti_config){ .struct_size = sizeof c, .preempt = TUTTI_PREEMPT_SIGNAL };
-    EQ_INT(try_config(&c), TUTTI_ENOTSUP, "interrupting Lua");
+    c = (tutti_config){ .struct_size = sizeof c, .workers = 1, .preempt = TUTTI_PREEMPT_SIGNAL };
+    EQ_INT(try_config(&c), TUTTI_OK, "interrupting Lua");
+    c.preempt = TUTTI_PREEMPT_SIGNAL + 1;
+    EQ_INT(try_config(&c), TUTTI_EINVAL, "interrupting it in a way that is not known");
     c = (tutti_config){ .struct_size = sizeof c, .reserved = 1 };
     EQ_INT(try_config(&c), TUTTI_EINVAL, "a reserved field");
     c = (tutti_config){ .struct_size = sizeof c, .stack_bytes = 1024 };
