@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * combine.c - what lua/tutti/combine.lua asks of the C half.
+ * combine.c - what lua/tutti/combine.lua and attempts.lua ask of the C half.
  *
  * Layer: lua. Thread: the state's home.
  */
@@ -22,10 +22,18 @@ static int l_error_trace(lua_State *L)
     return tutti__error_handler(L);
 }
 
-/* core.cancelled_now() -> boolean: would a checkpoint raise?   [-0, +1, -] */
-static int l_cancelled_now(lua_State *L)
+/* core.error_with(err, field, value) -> error: a copy with that field, since others may have seen `err`
+   [-3, +1, m] */
+static int l_error_with(lua_State *L)
 {
-    lua_pushboolean(L, tutti__cancel_is_due(tutti__lua_of(L)));
+    lua_settop(L, 3);
+    if (!tutti__error_is(L, 1)) {
+        lua_settop(L, 1);
+        return 1;
+    }
+    tutti__error_copy(L, 1);
+    lua_pushvalue(L, 3);
+    tutti__error_set(L, 4, luaL_checkstring(L, 2));
     return 1;
 }
 
@@ -69,7 +77,7 @@ static int l_check_sendable(lua_State *L)
 const luaL_Reg tutti__combine_functions[] = {
     { "workers", l_workers },
     { "error_trace", l_error_trace },
-    { "cancelled_now", l_cancelled_now },
+    { "error_with", l_error_with },
     { "error_at", l_error_at },
     { "check_sendable", l_check_sendable },
     { NULL, NULL },

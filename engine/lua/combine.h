@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * combine.h - what lua/tutti/combine.lua asks of the C half.
+ * combine.h - what lua/tutti/combine.lua and attempts.lua ask of the C half.
  *
  * Layer: lua.
  */

@@ -123,10 +123,14 @@ static void read_after(lua_State *L, struct native *native, int options, uint32_
 
 static void submit(lua_State *L, struct tutti__record *record, int index, struct native **box)
 {
+    static const uint32_t PRIORITY[TUTTI__PRIORITIES] = {
+        TUTTI_PRIORITY_HIGH, TUTTI_PRIORITY_NORMAL, TUTTI_PRIORITY_LOW
+    };
     tutti_task *task = NULL;
     struct native *native = *box;
     tutti_task_desc desc = { .struct_size = sizeof desc, .fn = native_run, .arg = native,
-                             .arg_drop = native_drop, .flags = TUTTI_DETACH };
+                             .arg_drop = native_drop, .flags = TUTTI_DETACH,
+                             .priority = PRIORITY[record->priority] };
     if ((record->flags & RECORD_RUN_ON_SKIP) != 0)
         desc.flags |= TUTTI_RUN_ON_SKIP;
     int rc = tutti__start_submit(record->lua->engine, &desc, native->after, native->after_count, &task);

@@ -87,7 +87,7 @@ local function lane(plan, visit)
     if not ok then
       local is_first = not plan.failed
       plan.failed = true
-      if is_first or core.cancelled_now() then
+      if is_first or core.cancelled() then
         error(err, 0)
       end
     end
@@ -234,7 +234,12 @@ local function read(what, list, f, given, known, level)
 end
 
 local function start(checked, run, plan)
-  local task = core.start(checked, run, plan)
+  local task
+  if checked.attempts then
+    task = require("tutti.attempts").start(checked.attempts, core.start, checked, run, plan)
+  else
+    task = core.start(checked, run, plan)
+  end
   return task
 end
 

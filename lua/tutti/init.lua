@@ -24,7 +24,12 @@ local check_function = options.check_function
 
 local function start_checked(start, checked, level, f, ...)
   checked.level = level
-  local task = start(checked, f, ...)
+  local task
+  if checked.attempts then
+    task = require("tutti.attempts").start(checked.attempts, start, checked, f, ...)
+  else
+    task = start(checked, f, ...)
+  end
   return task
 end
 

@@ -73,7 +73,6 @@ end
 
 local TASK = { name = true, after = true, on = true, args = true, timeout = true, retry = true,
   priority = true, detach = true, run_on_skip = true }
-local LATER = { "timeout", "retry" }
 local PRIORITY = { high = 0, normal = 1, low = 2 }
 local AFTER_MAX = 100000
 
@@ -110,11 +109,6 @@ function options.task(what, given, level)
   options.check_type(what, given, "detach", "boolean", level + 1)
   options.check_type(what, given, "run_on_skip", "boolean", level + 1)
   options.check_type(what, given, "args", "table", level + 1)
-  for _, name in ipairs(LATER) do
-    if given[name] ~= nil then
-      core.usage(("%s: option \"%s\" is not built yet in this version"):format(what, name), level + 1)
-    end
-  end
   local priority = PRIORITY[given.priority or "normal"]
   if not priority then
     core.usage(("%s: option \"priority\" must be \"high\", \"normal\" or \"low\", got \"%s\"")
@@ -123,6 +117,9 @@ function options.task(what, given, level)
   local checked = { name = given.name, priority = priority }
   checked.detach = given.detach or nil
   checked.run_on_skip = given.run_on_skip or nil
+  if given.timeout ~= nil or given.retry ~= nil then
+    checked.attempts = require("tutti.attempts").check(what, given, level + 1)
+  end
   if given.after ~= nil then
     checked.after = check_after(what, given.after, level + 1)
   end

@@ -196,7 +196,7 @@ end
 -- ---- the whole spec ------------------------------------------------------------------------
 
 local KNOWN = { cwd = true, env = true, stdin = true, stdout = true, stderr = true, timeout = true,
-  check = true, capture = true, grace = true, name = true, detach = true }
+  check = true, capture = true, grace = true, name = true, detach = true, after = true, retry = true }
 
 -- A duration or a size, or nil.
 local function convert(what, given, name, read)
@@ -250,25 +250,39 @@ end
 -- Beyond the body below: it has no place in the script.
 local BODY_LEVEL = 3
 
--- `{ from = task }`: a task after that one, whose only child is the process.
-local function start_after(spec, opts)
-  local function body(result)
-    spec.stdin_data = bytes_of(result, spec.label)
+-- With `{ from = task }`, `after` or `retry`: a task whose only children are the processes.
+local function start_within(spec, opts)
+  local function once()
+    spec.failure = nil -- of an attempt before
     local task = start(spec, { name = opts.name, level = BODY_LEVEL })
     return task:await()
   end
-  opts.after = { spec.from }
+  local function body(result)
+    if spec.from then
+      spec.stdin_data = bytes_of(result, spec.label)
+    end
+    if opts.attempts then
+      return require("tutti.attempts").run(opts.attempts, once)
+    end
+    return once()
+  end
+  opts.after = opts.after or {}
+  if spec.from then
+    table.insert(opts.after, 1, spec.from)
+  end
   local task = core.start(opts, body)
   return task
 end
 
--- Frames from core.exec up to the script: `start` or `start_after`, `launch`, tutti.exec, that line.
+-- Frames from core.exec up to the script: `start` or `start_within`, `launch`, tutti.exec, that line.
 local START_LEVEL = 4
 
-local function launch(spec, given, name)
+local function launch(what, spec, given, name)
   local opts = { name = given.name or name, detach = given.detach, level = START_LEVEL }
-  if spec.from then
-    local task = start_after(spec, opts)
+  if spec.from or given.after ~= nil or given.retry ~= nil then
+    local checked = options.task(what, { after = given.after, retry = given.retry }, 3)
+    opts.after, opts.attempts = checked.after, checked.attempts
+    local task = start_within(spec, opts)
     return task
   end
   local task = start(spec, opts)
@@ -289,7 +303,7 @@ local function exec(given)
   end
   local spec = read_spec(what, given, argv, 2)
   spec.label = ("exec \"%s\""):format(argv[1])
-  local task = launch(spec, given, argv[1]:match("[^/]+$") or argv[1])
+  local task = launch(what, spec, given, argv[1]:match("[^/]+$") or argv[1])
   return task
 end
 
@@ -310,7 +324,7 @@ local function sh(given)
   local argv = table.move(words, 2, #words, 5, { "/bin/sh", "-c", words[1], "sh" })
   local spec = read_spec(what, given, argv, 2)
   spec.label = ("sh \"%s\""):format(words[1])
-  local task = launch(spec, given, "sh: " .. words[1]:match("^[^\n]*"):sub(1, 40))
+  local task = launch(what, spec, given, "sh: " .. words[1]:match("^[^\n]*"):sub(1, 40))
   return task
 end
 
