@@ -8,6 +8,7 @@
 #ifndef TUTTI_API_BRIDGE_H
 #define TUTTI_API_BRIDGE_H
 
+#include "base/blocks.h"
 #include "io/fd_wait.h"
 #include "io/process.h"
 #include "io/timer.h"

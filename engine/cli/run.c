@@ -244,7 +244,7 @@ int cli_run(const struct cli_script *script)
         return CLI_FAILED;
     }
     int status = CLI_FAILED;
-    run.L = luaL_newstate();
+    run.L = tutti_lua_newstate();
     if (run.L != NULL) {
         status = run_state(&run, script);
         lua_close(run.L);

@@ -23,6 +23,13 @@ TUTTI_API int luaopen_tutti(lua_State *L);
 TUTTI_API int luaopen_tutti_core(lua_State *L);
 
 /**
+ * As luaL_newstate, with an allocator of the state's own, which serves many small tasks faster than malloc
+ * and with less memory. Close it with lua_close.
+ * Returns: NULL - out of memory.
+ */
+TUTTI_API lua_State *tutti_lua_newstate(void);
+
+/**
  * Tie a Lua state to an engine made with TUTTI_LOOP_CALLER and put the module into package.preload.
  * Thread:  the engine's creator, which becomes the state's only thread.
  * Returns: TUTTI_OK · TUTTI_EINVAL (the state has an engine already, or not the loop thread) ·

@@ -17,6 +17,7 @@
 #include "lua/interrupt.h"
 #include "lua/module.h"
 #include "lua/proxy.h"
+#include "tutti_lua.h"
 
 struct tutti__shared {
     pthread_mutex_t mu;
@@ -252,7 +253,7 @@ struct tutti__lua *tutti__worker_lua(tutti_engine *engine)
     void **slot = tutti__bridge_slot(engine);
     if (*slot != NULL)
         return (struct tutti__lua *)*slot;
-    lua_State *L = luaL_newstate();
+    lua_State *L = tutti_lua_newstate();
     if (L == NULL)
         return NULL;
     struct opening opening = { engine, NULL };
