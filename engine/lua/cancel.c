@@ -172,6 +172,11 @@ void tutti__cancel_children(lua_State *L, struct tutti__record *record, const ch
     cancel_all(L, record->lua, &work, reason);
 }
 
+void tutti__cancel_background(lua_State *L, struct tutti__record *record)
+{
+    tutti__cancel_children(L, record, "nothing but tutti.every and tutti.signal was left");
+}
+
 /* ---- what is live ------------------------------------------------------------------------- */
 
 /* The outermost cancelled record on the task's stack, as far as no shield lies below it; or NULL. */

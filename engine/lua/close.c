@@ -54,6 +54,8 @@ static int cancel_rest(lua_State *L)
     struct tutti__lua *lua = (struct tutti__lua *)lua_touserdata(L, 1);
     for (struct tutti__record *child = lua->root->child_first; child != NULL && !lua->is_worker;
          child = child->sibling_next) {
+        if ((child->flags & RECORD_BACKGROUND) != 0)
+            break; /* so are all behind it: nobody expects them to end */
         tutti__record_push(L, child);
         tutti__record_push_name(L, child, -1);
         lua_writestringerror("tutti: task \"%s\" was still pending when the Lua state was closed: "

@@ -237,9 +237,12 @@ static int l_run(lua_State *L)
     if (lua->current != NULL)
         return tutti__usage(L, 1, "tutti.run() is for programs outside any task: a task ends its "
                                   "children by itself, or awaits them");
-    if (!root_is_idle(lua) && !tutti__block_on(lua, root_is_idle, lua))
-        return tutti__block_refused(L);
-    return 0;
+    lua->root->flags |= RECORD_JOINING;
+    if (tutti__record_may_end(lua->root))
+        tutti__cancel_background(L, lua->root);
+    bool is_done = root_is_idle(lua) || tutti__block_on(lua, root_is_idle, lua);
+    lua->root->flags &= ~(uint32_t)RECORD_JOINING;
+    return is_done ? 0 : tutti__block_refused(L);
 }
 
 /* core.take_failures() -> list of tasks that failed at the root with nobody awaiting, and forget them

@@ -143,14 +143,31 @@ struct tutti__record *tutti__record_check(lua_State *L, struct tutti__lua *lua, 
 
 /* ---- owners ------------------------------------------------------------------------------- */
 
+/* Behind `before`, or as the first child if that is NULL. */
+static void link_child(struct tutti__record *parent, struct tutti__record *child,
+                       struct tutti__record *before)
+{
+    struct tutti__record *next = before == NULL ? parent->child_first : before->sibling_next;
+    child->parent = parent;
+    child->sibling_prev = before;
+    child->sibling_next = next;
+    if (next != NULL)
+        next->sibling_prev = child;
+    if (before == NULL)
+        parent->child_first = child;
+    else
+        before->sibling_next = child;
+}
+
 void tutti__record_adopt(struct tutti__record *parent, struct tutti__record *child)
 {
-    child->parent = parent;
-    child->sibling_prev = NULL;
-    child->sibling_next = parent->child_first;
-    if (parent->child_first != NULL)
-        parent->child_first->sibling_prev = child;
-    parent->child_first = child;
+    struct tutti__record *before = NULL;
+    if ((child->flags & RECORD_BACKGROUND) != 0) { /* rare, so it may walk */
+        struct tutti__record *at = parent->child_first;
+        for (; at != NULL && (at->flags & RECORD_BACKGROUND) == 0; at = at->sibling_next)
+            before = at;
+    }
+    link_child(parent, child, before);
 }
 
 void tutti__record_observe(struct tutti__record *record)

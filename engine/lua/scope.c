@@ -393,6 +393,8 @@ static int join(lua_State *L, struct tutti__record *record)
             tutti__cancel_children(L, record, "the scope it was started in failed");
         else if (tutti__cancel_is_due(lua))
             tutti__cancel_children(L, record, "the scope it was started in was cancelled");
+        else if (tutti__record_may_end(record))
+            tutti__cancel_background(L, record);
     }
     if (record->child_first == NULL)
         return finish(L, record);

@@ -160,6 +160,7 @@ static int run_script(lua_State *L)
     replace_globals(L, lua);
     tutti__shared_set_program(lua->engine);
     struct tutti__record *record = start_script(L, lua, running->name);
+    lua->root->flags |= RECORD_JOINING; /* it waits for whatever is left */
     if (tutti__bridge_run_until(lua->engine, is_over, lua) != TUTTI_OK)
         return luaL_error(L, "the loop of this engine cannot be run here");
     if (lua->exiting) {

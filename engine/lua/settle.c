@@ -70,8 +70,12 @@ static void tell_parent(lua_State *L, struct tutti__record *record, int index)
     leave_parent(record);
     if (record->state == TUTTI_TASK_FAILED && (record->flags & RECORD_ADOPTED) == 0)
         own_failure(L, parent, record, index);
-    if ((parent->flags & RECORD_JOINING) != 0 && parent->child_first == NULL)
+    if ((parent->flags & RECORD_JOINING) == 0)
+        return;
+    if (parent->child_first == NULL && parent->kind != RECORD_ROOT)
         join_end(L, parent);
+    else if (tutti__record_may_end(parent))
+        tutti__cancel_background(L, parent);
 }
 
 static void tell(lua_State *L, struct tutti__record *record)
@@ -205,6 +209,8 @@ void tutti__record_body_ended(lua_State *L, struct tutti__record *record, bool f
     tutti__scope_abandon_within(L, record);
     if (failed || (record->flags & RECORD_CANCEL) != 0)
         tutti__cancel_children(L, record, failed ? "the task that started it failed" : NULL);
+    else if (tutti__record_may_end(record))
+        tutti__cancel_background(L, record);
 }
 
 /* ---- skipped ------------------------------------------------------------------------------ */

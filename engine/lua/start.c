@@ -312,6 +312,8 @@ void tutti__start_options(lua_State *L, struct tutti__record *record, int index,
         record->flags |= RECORD_RUN_ON_SKIP;
     if (field_is_true(L, options, "quiet"))
         record->flags |= RECORD_QUIET;
+    if (field_is_true(L, options, "background"))
+        record->flags |= RECORD_BACKGROUND;
     lua_getfield(L, options, "name");
     lua_setiuservalue(L, index, UV_NAME);
     const struct tutti__record *owner = record->lua->current;

@@ -67,6 +67,8 @@ enum tutti__record_flag {
     RECORD_RAISED = 1u << 13,     /* set by the trampoline: the body ended by an error */
     RECORD_QUIET = 1u << 14,      /* not counted as a task the script made */
     RECORD_ADOPTED = 1u << 16,    /* detached on a worker: the loop state's root owns its failure */
+    RECORD_BACKGROUND = 1u << 18, /* holds no join open: cancelled when its owner waits for no other; it
+                                     stands behind all other children of its owner */
     RECORD_LIVE = 1u << 17,       /* LOCAL: its next checkpoint raises a cancellation; see cancel.c */
     RECORD_LABELLED = 1u << 28,   /* LOCAL, started: `label` is there */
     RECORD_TOLD = 1u << 29,       /* its cancellation has been raised: the cleanup runs */
@@ -305,6 +307,15 @@ struct tutti__record *tutti__record_test(lua_State *L, struct tutti__lua *lua, i
 struct tutti__record *tutti__record_check(lua_State *L, struct tutti__lua *lua, int index);
 
 void tutti__record_adopt(struct tutti__record *parent, struct tutti__record *child);
+
+/* The children that are left, one or more, hold no join open: they are to be cancelled. */
+static inline bool tutti__record_may_end(const struct tutti__record *record)
+{
+    return record->child_first != NULL && (record->child_first->flags & RECORD_BACKGROUND) != 0;
+}
+
+/* Cancel them for that reason. */
+void tutti__cancel_background(lua_State *L, struct tutti__record *record);
 
 /* Somebody awaits the record: its failure is theirs / ask, also of waiters in other states. */
 void tutti__record_observe(struct tutti__record *record);

@@ -189,7 +189,7 @@ end
 -- ---- on first use --------------------------------------------------------------------------
 
 local LATE = { exec = "process", sh = "process", fs = "fs", uv = "uv", tasks = "tasks",
-  stats = "tasks", map = "combine", reduce = "combine" }
+  stats = "tasks", map = "combine", reduce = "combine", every = "background", }
 
 setmetatable(tutti, {
   __index = function(_, name)
