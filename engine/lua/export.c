@@ -250,6 +250,13 @@ static void box_fill(lua_State *L, int index, uint8_t kind, void *user)
     lua_setiuservalue(L, index, 1);
 }
 
+static int refuse(lua_State *L, void *user)
+{
+    (void)user;
+    tutti__error_push(L, tutti__lua_find(L), "transfer", "%s", lua_tostring(L, -1));
+    return lua_error(L);
+}
+
 const struct tutti__value_ops tutti__lua_value_ops = {
     .handle_encode = handle_encode,
     .handle_decode = handle_decode,
@@ -259,5 +266,6 @@ const struct tutti__value_ops tutti__lua_value_ops = {
     .box_push = box_push,
     .box_make = box_make,
     .box_fill = box_fill,
+    .refuse = refuse,
     .user = NULL,
 };

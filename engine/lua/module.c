@@ -19,6 +19,7 @@
 #include "lua/pool.h"
 #include "lua/process.h"
 #include "lua/proxy.h"
+#include "lua/register.h"
 #include "lua/scope.h"
 #include "lua/semaphore.h"
 #include "lua/sources.h"
@@ -391,6 +392,7 @@ int luaopen_tutti_core(lua_State *L)
     tutti__lua_functions(L, lua, tutti__pool_functions);
     tutti__lua_functions(L, lua, tutti__channel_functions);
     tutti__lua_functions(L, lua, tutti__bytes_functions);
+    tutti__lua_functions(L, lua, tutti__register_functions);
     tutti__lua_functions(L, lua, tutti__semaphore_functions);
     tutti__lua_functions(L, lua, tutti__event_functions);
     tutti__lua_functions(L, lua, tutti__native_functions);

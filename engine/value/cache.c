@@ -63,6 +63,8 @@ struct tutti__cache *tutti__cache_open(lua_State *L)
     lua_setiuservalue(L, -2, TUTTI__CACHE_FACTORIES);
     luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
     lua_setiuservalue(L, -2, TUTTI__CACHE_LOADED);
+    lua_createtable(L, 0, 0);
+    lua_setiuservalue(L, -2, TUTTI__CACHE_REGISTERED);
     lua_pushvalue(L, -1);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &cache_key);
     return cache;

@@ -9,6 +9,7 @@
  *   YOUNG OLD  hash -> entry: code known by content, in two generations
  *   FACTORIES  number of upvalues -> dumped factory, see proto.h
  *   LOADED     the table package.loaded
+ *   REGISTERED name -> table: what was given a name by tutti__names_register
  *
  * An entry is a userdata with a reference on a prototype; its user value is the loaded factory, once
  * this state has received such a function. When YOUNG is full it becomes OLD and the old OLD goes;
@@ -31,7 +32,8 @@ enum tutti__cache_part {
     TUTTI__CACHE_OLD,
     TUTTI__CACHE_FACTORIES,
     TUTTI__CACHE_LOADED,
-    TUTTI__CACHE_PARTS_MAX_ = TUTTI__CACHE_LOADED,
+    TUTTI__CACHE_REGISTERED,
+    TUTTI__CACHE_PARTS_MAX_ = TUTTI__CACHE_REGISTERED,
 };
 
 /* A generation ends at whichever comes first. */

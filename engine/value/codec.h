@@ -13,7 +13,8 @@
  *   - C functions that are fields of a loaded module, string.format or print;
  *   - classes: fields of a loaded module that are tables with an `__index`; and the metatable of a
  *     table, if it is a module or a field of one;
- *   - functions of `library`'s own chunks, and tables in its modules, one level deep.
+ *   - functions of `library`'s own chunks, and tables in its modules, one level deep;
+ *   - tables that were given a name (tutti__names_register), in both states.
  *
  * An object of the layer above may also cross as what it is made of (a box: an error object is its
  * table of fields); on arrival a new one is made of that.
@@ -67,6 +68,9 @@ struct tutti__value_ops {
      * content is decoded, which may hold the box itself. May raise. */
     void (*box_make)(lua_State *L, uint8_t kind, void *user);
     void (*box_fill)(lua_State *L, int index, uint8_t kind, void *user);
+    /* Raise the message at the top as what it is to the layer above: something that this state cannot
+     * make. NULL: the message itself is the error. */
+    int (*refuse)(lua_State *L, void *user);
     void *user;
 };
 

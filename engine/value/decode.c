@@ -295,7 +295,13 @@ static void push_named(struct decoder *d)
     if (d->buffer == NULL) {
         fail(d, "a name");
     }
-    tutti__names_resolve(d->L, name, size, type);
+    if (!tutti__names_resolve(d->L, name, size, type)) {
+        const struct tutti__value_ops *ops = d->opts->ops;
+        if (ops != NULL && ops->refuse != NULL) {
+            ops->refuse(d->L, ops->user);
+        }
+        lua_error(d->L);
+    }
 }
 
 static void push_string(struct decoder *d, size_t size)

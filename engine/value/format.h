@@ -17,7 +17,8 @@
  *   OBJECT     as TABLE, then the metatable (NAMED, or REF to a NAMED)
  *   FUNCTION   u32 object, u8 n, then n upvalues    a Lua function; `object` is its prototype
  *   HANDLE     u32 object                           what the layer above calls a handle
- *   NAMED      u8 Lua type, u32 n, n bytes          "module" or "module\0field", looked up on arrival
+ *   NAMED      u8 Lua type, u32 n, n bytes          "module", "module\0field" or "\0registered", looked up
+ *                                                   on arrival
  *   BOX        u8 kind, one value                   an object of the layer above, made of that value
  *   GLOBALS                                         the receiver's environment
  *   REF        u32 offset                           the value whose tag stands at `offset`

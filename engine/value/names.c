@@ -99,6 +99,9 @@ static int name_rank(const char *name, size_t size)
                                  " require select setmetatable tonumber tostring type warn xpcall ";
     const char *module = name + 1; /* behind the letter; strings of Lua end in a zero byte */
     const char *field = module + strlen(module) + 1;
+    if (name[0] == TUTTI__NAME_REGISTERED) {
+        return -1;
+    }
     if (name[0] == TUTTI__NAME_MODULE) {
         return 0;
     }
@@ -180,8 +183,8 @@ static void fill_module(struct fill *f)
 {
     lua_State *L = f->L;
     f->module = lua_tolstring(L, -2, &f->module_size);
-    if (memchr(f->module, '\0', f->module_size) != NULL) {
-        return; /* a zero byte ends the module's name in a message */
+    if (f->module_size == 0 || memchr(f->module, '\0', f->module_size) != NULL) {
+        return; /* a zero byte ends the module's name in a message, or begins a registered one */
     }
     size_t library_size = f->library == NULL ? 0 : strlen(f->library);
     f->is_globals = strcmp(f->module, LUA_GNAME) == 0;
@@ -238,6 +241,90 @@ static void push_module(lua_State *L, const char *module, size_t size)
     lua_replace(L, -2);
 }
 
+/* Push what is registered as `name`; false: nothing is pushed. */
+static bool push_registered(lua_State *L, const char *name, size_t size)
+{
+    tutti__cache_open(L);
+    lua_getiuservalue(L, -1, TUTTI__CACHE_REGISTERED);
+    lua_pushlstring(L, name, size);
+    bool found = lua_rawget(L, -2) != LUA_TNIL;
+    lua_rotate(L, -3, 1);
+    lua_pop(L, found ? 2 : 3);
+    return found;
+}
+
+/* Require the module `name`, whatever comes of it: an error means that there is none, or a bad one. */
+static void try_module(lua_State *L, const char *name, size_t size)
+{
+    if (lua_getglobal(L, "require") == LUA_TFUNCTION) {
+        lua_pushlstring(L, name, size);
+        if (lua_pcall(L, 1, 0, 0) == LUA_OK) {
+            return;
+        }
+    }
+    lua_pop(L, 1);
+}
+
+/* The module of "geometry.point" is "geometry.point" or "geometry". */
+static bool resolve_registered(lua_State *L, const char *name, size_t size)
+{
+    if (push_registered(L, name, size)) {
+        return true;
+    }
+    try_module(L, name, size);
+    const char *dot = memrchr(name, '.', size);
+    if (dot != NULL && !push_registered(L, name, size)) {
+        try_module(L, name, (size_t)(dot - name));
+    } else if (dot != NULL) {
+        return true;
+    }
+    if (push_registered(L, name, size)) {
+        return true;
+    }
+    lua_pushlstring(L, name, size);
+    lua_pushfstring(L, "\"%s\" is registered in the Lua state that sent it, but not in this one: call "
+                       "tutti.register(\"%s\", ...) in a module that both sides require", lua_tostring(L, -1),
+                    lua_tostring(L, -1));
+    lua_remove(L, -2);
+    return false;
+}
+
+enum tutti__names_result tutti__names_register(lua_State *L, const char *name, int index)
+{
+    index = lua_absindex(L, index);
+    int top = lua_gettop(L);
+    luaL_checkstack(L, LUA_MINSTACK, "values");
+    tutti__cache_open(L);
+    lua_getiuservalue(L, top + 1, TUTTI__CACHE_REGISTERED);
+    lua_getiuservalue(L, top + 1, TUTTI__CACHE_NAMES);
+    lua_pushvalue(L, index);
+    if (lua_rawget(L, top + 3) == LUA_TSTRING && lua_tostring(L, -1)[0] == TUTTI__NAME_REGISTERED) {
+        const char *old_name = lua_tostring(L, -1) + 2; /* behind the letter and the zero byte */
+        if (strcmp(old_name, name) != 0) {
+            lua_pushstring(L, old_name);
+            lua_replace(L, top + 1);
+            lua_settop(L, top + 1);
+            return TUTTI__NAMES_OTHER;
+        }
+    }
+    if (lua_getfield(L, top + 2, name) != LUA_TNIL && !lua_rawequal(L, -1, index)) {
+        lua_settop(L, top);
+        return TUTTI__NAMES_TAKEN;
+    }
+    lua_pushvalue(L, index);
+    lua_setfield(L, top + 2, name);
+    lua_pushvalue(L, index);
+    luaL_Buffer b;
+    luaL_buffinit(L, &b);
+    luaL_addchar(&b, TUTTI__NAME_REGISTERED);
+    luaL_addchar(&b, '\0');
+    luaL_addstring(&b, name);
+    luaL_pushresult(&b);
+    lua_rawset(L, top + 3);
+    lua_settop(L, top);
+    return TUTTI__NAMES_OK;
+}
+
 /* Push a name as people write it, "module.field". */
 static const char *push_readable(lua_State *L, const char *name, size_t size)
 {
@@ -250,10 +337,13 @@ static const char *push_readable(lua_State *L, const char *name, size_t size)
     return lua_tostring(L, -1);
 }
 
-void tutti__names_resolve(lua_State *L, const char *name, size_t size, int type)
+bool tutti__names_resolve(lua_State *L, const char *name, size_t size, int type)
 {
-    luaL_checkstack(L, 6, "values");
+    luaL_checkstack(L, LUA_MINSTACK, "values");
     const char *zero = memchr(name, '\0', size);
+    if (zero == name) {
+        return resolve_registered(L, name + 1, size - 1);
+    }
     size_t module_size = zero == NULL ? size : (size_t)(zero - name);
     push_module(L, name, module_size);
     if (zero != NULL) {
@@ -261,9 +351,13 @@ void tutti__names_resolve(lua_State *L, const char *name, size_t size, int type)
         lua_gettable(L, -2);
         lua_replace(L, -2);
     }
-    if (lua_type(L, -1) != type) {
-        const char *found = luaL_typename(L, -1);
-        luaL_error(L, "\"%s\" is %s in this Lua state, where a %s is expected",
-                   push_readable(L, name, size), found, lua_typename(L, type));
+    if (lua_type(L, -1) == type) {
+        return true;
     }
+    const char *found = luaL_typename(L, -1);
+    lua_pushfstring(L, "\"%s\" is %s in this Lua state, where a %s is expected",
+                    push_readable(L, name, size), found, lua_typename(L, type));
+    lua_replace(L, -3);
+    lua_pop(L, 1);
+    return false;
 }

@@ -40,7 +40,8 @@ static int check_metatable(struct tutti__encoder *e, bool *has_metatable)
         return TUTTI__STEP_RETRY;
     }
     return e->boxes > 0 ? (int)TUTTI__STEP_DONE
-                        : tutti__encoder_foreign(e, "table with a metatable that has no name");
+                        : tutti__encoder_foreign(e, "table with a metatable that has no name "
+                                                   "(tutti.register gives it one)");
 }
 
 int tutti__encoder_put_table(struct tutti__encoder *e)
@@ -62,7 +63,7 @@ int tutti__encoder_put_table(struct tutti__encoder *e)
         return rc;
     }
     char kind = tutti__encoder_name(e);
-    if (kind == TUTTI__NAME_MODULE || kind == TUTTI__NAME_CLASS) {
+    if (kind == TUTTI__NAME_MODULE || kind == TUTTI__NAME_CLASS || kind == TUTTI__NAME_REGISTERED) {
         return tutti__encoder_put_named(e);
     }
     lua_pop(L, kind != 0 ? 1 : 0);

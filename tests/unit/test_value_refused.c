@@ -16,13 +16,13 @@ static void kinds(struct test_pair *p)
     refuse(p, "return coroutine.create(print)", "argument 1: thread");
     refuse(p, "return 1, io.stdout", "argument 2: userdata");
     refuse(p, "return 1, 2, setmetatable({}, {})",
-           "argument 3: table with a metatable that has no name");
+           "argument 3: table with a metatable that has no name (tutti.register gives it one)");
     refuse(p, "return string.gmatch('', 'x')", "argument 1: C function that no loaded module has");
     lua_pushlightuserdata(p->from, p);
     lua_setglobal(p->from, "light");
     refuse(p, "return { light }", "argument 1, field \"[1]\": light userdata");
     refuse(p, "Global = {} Global.__index = Global return setmetatable({}, Global)",
-           "argument 1: table with a metatable that has no name");
+           "argument 1: table with a metatable that has no name (tutti.register gives it one)");
 }
 
 static void paths(struct test_pair *p)
