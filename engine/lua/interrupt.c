@@ -325,9 +325,12 @@ static int l_sethook(lua_State *L)
         note->co = NULL;
     lua->is_hook_busy = false;
     lua_call(L, lua_gettop(L) - 1, 0);
-    if (is_armed) {
+    if (is_armed || lua->has_permanent_hook) {
         lua->is_hook_busy = true;
         tutti__interrupt_arm(lua, co);
+        /* relaxed: as enter. A loop of this function must not always begin to count anew. */
+        if (lua->has_permanent_hook && TUTTI_LOAD(&lua->watched.asked, relaxed) == 0)
+            put_back_hook(lua, co);
         lua->is_hook_busy = false;
     }
     return 0;

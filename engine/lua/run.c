@@ -134,6 +134,13 @@ static void collect_results(lua_State *L, struct tutti__record *record, lua_Stat
     }
 }
 
+/* A cancellation that was asked for before the body ended counts, though it has not been heard of. */
+static void hear_cancels(struct tutti__lua *lua)
+{
+    if (TUTTI_LOAD(&lua->home->urgent, relaxed) != NULL) /* a hint; the exchange decides */
+        tutti__home_take_urgent(lua->home);
+}
+
 /* The coroutine is on top of L's stack. */
 static void ended(lua_State *L, struct tutti__record *record, lua_State *co, int count)
 {
@@ -205,6 +212,8 @@ void tutti__run_record(lua_State *L, struct tutti__record *record)
     int status = lua_resume(co, L, count, &count);
     tutti__interrupt_leave(lua, previous);
     lua->current = NULL;
+    if (status != LUA_YIELD)
+        hear_cancels(lua);
     if (status == LUA_OK) {
         ended(L, record, co, count);
     } else if (status != LUA_YIELD) {

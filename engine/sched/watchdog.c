@@ -78,8 +78,8 @@ static void report(struct tutti__watched *w, const char *text)
     if (is_replaced) {
         TUTTI_FETCH_OR(&w->asked, TUTTI__ASK_TAKE_BACK, relaxed); /* its own slot, its own turn */
     }
-    fprintf(stderr, "tutti: %s has been in C code for more than 1 s after it was cancelled or its time "
-                    "was up: it cannot be interrupted there%s\n",
+    fprintf(stderr, "tutti: %s was to end 1 s ago, by a cancellation or its time limit, but is in C code, or "
+                    "in a coroutine that tutti did not resume, and cannot be interrupted there%s\n",
             text, is_replaced ? "; another thread stands in for its worker" : "");
 }
 
