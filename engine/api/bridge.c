@@ -22,6 +22,45 @@ struct tutti__home *tutti__bridge_here(tutti_engine *e)
     return here == NULL ? NULL : tutti__thread_home(here);
 }
 
+struct tutti__home *tutti__bridge_worker_home(tutti_engine *e)
+{
+    return e->solo != NULL ? &e->solo->home : tutti__bridge_here(e);
+}
+
+int tutti__bridge_solo_new(tutti_engine **out, uint64_t seed, tutti_engine *outer)
+{
+    return tutti__solo_new(out, seed, outer);
+}
+
+bool tutti__bridge_is_solo(tutti_engine *e)
+{
+    return e->solo != NULL;
+}
+
+bool tutti__bridge_take_stuck(tutti_engine *e)
+{
+    bool is_stuck = e->solo->world.is_stuck;
+    e->solo->world.is_stuck = false;
+    return is_stuck;
+}
+
+void tutti__bridge_left(tutti_engine *e, struct tutti__left *left)
+{
+    left->has_posts = tutti__loop_has_work(e->loop) || !tutti__solo_is_quiet(e->solo);
+    left->has_handles = tutti__loop_is_alive(e->loop);
+    left->timers = tutti__loop_timers(e->loop);
+}
+
+bool tutti__bridge_has_handles(tutti_engine *e)
+{
+    return tutti__sched_has_records(e->sched);
+}
+
+bool tutti__bridge_owns(const tutti_engine *e, const tutti_task *task)
+{
+    return tutti__sched_of(task) == e->sched;
+}
+
 void **tutti__bridge_slot(tutti_engine *e)
 {
     struct tutti__thread *here = tutti__thread_here(e->sched);

@@ -26,6 +26,10 @@ struct tutti__home *tutti__bridge_loop(tutti_engine *e);
 /* The calling thread's home: of the loop thread or of a worker of `e`; NULL on any other thread. */
 struct tutti__home *tutti__bridge_here(tutti_engine *e);
 
+/* The home of what lives on the calling worker; on the one thread of a testing engine, of what lives on its
+ * pool. */
+struct tutti__home *tutti__bridge_worker_home(tutti_engine *e);
+
 /* Storage of the calling home's thread for the Lua layer: one pointer, NULL at first. `on_stop`
  * is called with it, if it is not NULL, on that thread when the thread stops: workers, and the loop
  * thread of TUTTI_LOOP_OWN_THREAD. A caller's loop is the caller's: its slot is not touched. */
@@ -41,6 +45,31 @@ uint32_t tutti__bridge_preempt(tutti_engine *e);
  * nothing in a child of fork. Thread: the state's home. */
 bool tutti__bridge_watch_state(tutti_engine *e, struct tutti__watched *w);
 void tutti__bridge_unwatch_state(tutti_engine *e, struct tutti__watched *w);
+
+/* ---- testing engines -------------------------------------------------------------------------- */
+
+/* Make an engine with one thread, the caller's, a virtual clock and a seed: see api/solo.h. It knows the
+ * natives of `outer`, which lives longer. */
+int tutti__bridge_solo_new(tutti_engine **out, uint64_t seed, tutti_engine *outer);
+
+bool tutti__bridge_is_solo(tutti_engine *e);
+
+/* Has its clock come to an end: nothing is ready, no timer armed, nothing outside awaited? Forgets it. */
+bool tutti__bridge_take_stuck(tutti_engine *e);
+
+/* What could still run by itself. */
+struct tutti__left {
+    bool has_posts;   /* or tasks, of the loop or its pool */
+    bool has_handles; /* of libuv: descriptors, processes */
+    uint32_t timers;
+};
+void tutti__bridge_left(tutti_engine *e, struct tutti__left *left);
+
+/* Has anybody a reference to a task of it, so that it cannot be freed yet? */
+bool tutti__bridge_has_handles(tutti_engine *e);
+
+/* Does the task belong to it? */
+bool tutti__bridge_owns(const tutti_engine *e, const tutti_task *task);
 
 /* ---- edges -------------------------------------------------------------------------------- */
 

@@ -125,6 +125,7 @@ static void free_plain_fields(tutti_engine *e)
     tutti__cond_deinit(&e->thread_cond);
     tutti__mutex_deinit(&e->thread_mu);
     tutti__natives_deinit(&e->natives);
+    tutti__free(e->solo);
     tutti_allocator allocator = e->allocator; /* the engine's own memory came from there too */
     tutti__memory_free(e->memory != NULL ? &allocator : NULL, e, sizeof *e);
 }

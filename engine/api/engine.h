@@ -18,6 +18,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "api/solo.h"
 #include "base/atomic.h"
 #include "base/assert.h"
 #include "base/env.h"
@@ -64,6 +65,7 @@ struct tutti_engine {
     TUTTI_ATOMIC(uint32_t) is_stopping;             /* [creator sets] tutti_post refuses */
     TUTTI_ATOMIC(tutti__slot_fn) on_worker_stop;    /* [any] see bridge.h */
     struct tutti__natives natives;
+    struct tutti__solo *solo;                       /* [const] of a testing engine: solo.h; or NULL */
     void *lua;                                      /* [const once set] see bridge.h */
     void (*lua_drop)(void *pointer);                /* [const once set] */
     struct tutti__help_sleep help_sleep;            /* [loop] see wait.c */

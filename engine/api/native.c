@@ -134,5 +134,7 @@ TUTTI_API int tutti_register(tutti_engine *e, const char *name, tutti_native_fn 
 
 bool tutti__bridge_native(tutti_engine *e, const char *name, tutti_native_fn *fn, void **user)
 {
-    return tutti__natives_find(&e->natives, name, fn, user);
+    return tutti__natives_find(&e->natives, name, fn, user) ||
+           (e->solo != NULL && e->solo->outer != NULL &&
+            tutti__natives_find(&e->solo->outer->natives, name, fn, user));
 }

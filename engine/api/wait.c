@@ -28,27 +28,41 @@ struct run {
     bool (*on_idle)(void *user); /* no task is left for this thread; false: end. NULL: nothing to do */
 };
 
+static enum tutti__help_end help(struct run *run)
+{
+    struct tutti__help_limit limit = { run->until, run->user, HELP_NS };
+    return run->e->solo != NULL ? tutti__solo_turn(run->e->solo) : tutti__help(run->e->sched, &limit);
+}
+
+/* Nothing is left to run: count as asleep. Returns: whether the round may sleep. */
+static bool sleep_begin(tutti_engine *e)
+{
+    bool in_task = tutti__thread_running(tutti__thread_here(e->sched)) != NULL;
+    bool may = in_task ||
+               tutti__help_sleep_begin(e->sched, &e->help_sleep, tutti__loop_home(e->loop));
+    return may && (e->solo == NULL || tutti__solo_sleep_begin(e->solo));
+}
+
 /* Asked before each round. Run tasks, and say whether the round may sleep. */
 static bool help_and_ask(void *user)
 {
     struct run *run = user;
     tutti_engine *e = run->e;
     tutti__help_sleep_end(&e->help_sleep);
+    if (e->solo != NULL) {
+        tutti__solo_sleep_end(e->solo);
+    }
     if (run->until(run->user)) {
         return true;
     }
-    struct tutti__help_limit limit = { run->until, run->user, HELP_NS };
-    enum tutti__help_end end = tutti__help(e->sched, &limit);
+    enum tutti__help_end end = help(run);
     if (end == TUTTI__HELP_OVER) {
         return true;
     }
     if (end == TUTTI__HELP_NONE && run->on_idle != NULL && !run->on_idle(run->user)) {
         return true;
     }
-    bool in_task = tutti__thread_running(tutti__thread_here(e->sched)) != NULL;
-    if (end == TUTTI__HELP_MORE ||
-        (!in_task &&
-         !tutti__help_sleep_begin(e->sched, &e->help_sleep, tutti__loop_home(e->loop)))) {
+    if (end == TUTTI__HELP_MORE || !sleep_begin(e)) {
         tutti__loop_hurry(e->loop);
     }
     return false;

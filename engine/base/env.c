@@ -37,6 +37,8 @@ const struct tutti__env *tutti__env_default(void)
         .random = os_random,
         .choose = NULL,
         .process_start = NULL,
+        .rest = NULL,
+        .one_thread = false,
     };
     return &env;
 }

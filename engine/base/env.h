@@ -2,8 +2,8 @@
 /*
  * env.h - what the engine asks the world for: time, chance, choice and processes.
  *
- * An engine takes one table of functions. The default one asks the system; a test hands in its own,
- * and with a seed and one thread the schedule is then the same each time.
+ * An engine takes one table of functions. The default one asks the system; a test hands in its own
+ * (virtual.h is one), and with a seed and one thread the schedule is then the same each time.
  *
  * Layer: base. Locks: none.
  */
@@ -23,6 +23,13 @@ struct tutti__env {
     /* [const] Start the process that `start` describes (the io layer knows its type). NULL: the io
      * layer's own. Returns TUTTI_OK or a negative status. Thread: an extra thread. */
     int (*process_start)(void *user, void *start);
+    /* [const] The loop has nothing to do for limit_ns (UINT64_MAX: nothing at all); is_awaited: but a
+     * descriptor may bring something meanwhile. Returns: how long it may really sleep; a clock that
+     * has jumped over the time says 0. NULL: all of it. Thread: the loop's. */
+    uint64_t (*rest)(void *user, uint64_t limit_ns, bool is_awaited);
+    /* [const] The creator runs everything, also what only workers or extra threads would: with its loop
+     * it is the one thread of an engine without workers. */
+    bool one_thread;
 };
 
 /* The table that asks the operating system. Static; `random` reads the kernel's generator. */

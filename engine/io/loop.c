@@ -46,14 +46,19 @@ static struct tutti__loop *of_home(struct tutti__home *home)
     return (struct tutti__loop *)(void *)((char *)home - offsetof(struct tutti__loop, home));
 }
 
+void tutti__loop_wake(struct tutti__loop *loop)
+{
+    int rc = uv_async_send(&loop->door);
+    TUTTI_ASSERT(rc == 0);
+    (void)rc;
+}
+
 /* Thread: any. Called by tutti__home_post after its exchange of `asleep` has read the 1 that this
  * loop stored after it had last looked at `door`; so uv_async_send cannot take its shortcut for an
  * event that was consumed already, the one case in which it loses a wake-up. */
 static void wake(struct tutti__home *home)
 {
-    int rc = uv_async_send(&of_home(home)->door);
-    TUTTI_ASSERT(rc == 0);
-    (void)rc;
+    tutti__loop_wake(of_home(home));
 }
 
 /* The event was the message: the round that follows drains the inbox. */
@@ -183,6 +188,26 @@ static void wait_for_kernel(struct tutti__loop *loop, uint64_t limit_ns)
     (void)rc;
 }
 
+bool tutti__loop_is_alive(struct tutti__loop *loop)
+{
+    uv_unref((uv_handle_t *)&loop->door); /* the door alone does not count */
+    bool is = uv_loop_alive(&loop->uv) != 0;
+    uv_ref((uv_handle_t *)&loop->door);
+    return is;
+}
+
+/* Nothing is ready: pass the time, as the engine's table wants it. */
+static void rest(struct tutti__loop *loop, uint64_t limit_ns)
+{
+    const struct tutti__env *env = loop->env;
+    if (env->rest != NULL) {
+        limit_ns = env->rest(env->user, limit_ns, tutti__loop_is_alive(loop));
+    }
+    if (limit_ns != 0) {
+        wait_for_kernel(loop, limit_ns);
+    }
+}
+
 static void sleep_a_while(struct tutti__loop *loop)
 {
     uint64_t limit_ns = sleep_limit_ns(loop);
@@ -190,7 +215,7 @@ static void sleep_a_while(struct tutti__loop *loop)
         return;
     }
     if (tutti__home_sleep_begin(&loop->home)) {
-        wait_for_kernel(loop, limit_ns);
+        rest(loop, limit_ns);
     }
     tutti__home_sleep_end(&loop->home);
 }
@@ -294,7 +319,7 @@ static bool pump_has_work(const struct tutti__loop *loop)
 }
 
 /* Would a round do something, as far as can be seen without asking the kernel? */
-static bool has_own_work(struct tutti__loop *loop)
+bool tutti__loop_has_work(struct tutti__loop *loop)
 {
     /* relaxed: a hint; before a sleep it is asked for again behind a fence. */
     return loop->home.taken != NULL || TUTTI_LOAD(&loop->home.inbox, relaxed) != NULL ||
@@ -320,7 +345,7 @@ int tutti__loop_poll(struct tutti__loop *loop, uint64_t budget_ns, bool *more)
     loop->home.until_ns = loop->deadline_ns;
     do {
         run_parts(loop);
-        *more = has_own_work(loop) || sleep_limit_ns(loop) == 0 || is_backend_ready(loop);
+        *more = tutti__loop_has_work(loop) || sleep_limit_ns(loop) == 0 || is_backend_ready(loop);
     } while (*more && budget_ns != 0 && !is_late(loop));
     loop->deadline_ns = TUTTI_FOREVER;
     loop->home.until_ns = TUTTI_FOREVER;
@@ -335,7 +360,7 @@ int tutti__loop_backend_fd(const struct tutti__loop *loop)
 
 uint64_t tutti__loop_prepare_sleep(struct tutti__loop *loop)
 {
-    uint64_t limit_ns = has_own_work(loop) ? 0 : sleep_limit_ns(loop);
+    uint64_t limit_ns = tutti__loop_has_work(loop) ? 0 : sleep_limit_ns(loop);
     if (limit_ns != 0 && !tutti__home_sleep_begin(&loop->home)) {
         tutti__home_sleep_end(&loop->home);
         limit_ns = 0;
@@ -349,10 +374,12 @@ bool tutti__loop_is_quiet(struct tutti__loop *loop)
         TUTTI_LOAD(&loop->home.inbox, relaxed) != NULL) { /* relaxed: a hint; run_round drains */
         return false;
     }
-    uv_unref((uv_handle_t *)&loop->door); /* the door alone does not count */
-    bool is_alive = uv_loop_alive(&loop->uv) != 0;
-    uv_ref((uv_handle_t *)&loop->door);
-    return !is_alive;
+    return !tutti__loop_is_alive(loop);
+}
+
+uint32_t tutti__loop_timers(const struct tutti__loop *loop)
+{
+    return loop->timers.count;
 }
 
 void tutti__loop_hurry(struct tutti__loop *loop)

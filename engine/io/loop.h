@@ -98,6 +98,15 @@ bool tutti__loop_is_quiet(struct tutti__loop *loop);
 /* Do not sleep in the next round. Thread: the loop's, in `until`. */
 void tutti__loop_hurry(struct tutti__loop *loop);
 
+/* The parts of that: a post or a ready coroutine; a handle or request of libuv; how many timers. */
+bool tutti__loop_has_work(struct tutti__loop *loop);
+bool tutti__loop_is_alive(struct tutti__loop *loop);
+uint32_t tutti__loop_timers(const struct tutti__loop *loop);
+
+/* End its sleep, or keep it from the next one. Thread: any. Order: as of a home's `wake`: only for who has
+ * taken back, by an exchange, a sign that the loop's thread has set since it last ran a round. */
+void tutti__loop_wake(struct tutti__loop *loop);
+
 /* Whether the calling code runs inside a round. */
 bool tutti__loop_is_running(const struct tutti__loop *loop);
 

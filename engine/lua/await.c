@@ -307,7 +307,7 @@ static int l_checkpoint(lua_State *L)
 /* tutti.now() -> monotonic seconds   [-0, +1, -] */
 static int l_now(lua_State *L)
 {
-    lua_pushnumber(L, (lua_Number)tutti__bridge_now_ns(tutti__lua_of(L)->engine) * 1e-9);
+    lua_pushnumber(L, (lua_Number)tutti__bridge_now_ns(tutti__lua_of(L)->engine) / 1e9);
     return 1;
 }
 

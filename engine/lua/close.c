@@ -89,8 +89,7 @@ static void wait_for_rest(struct tutti__lua *lua)
         lua_writestringerror("tutti: %s\n", "tasks did not end within 10 s of being cancelled");
 }
 
-/* Posts that are on their way must not find what is being freed. */
-static void forget_records(struct tutti__lua *lua)
+void tutti__lua_forget(struct tutti__lua *lua)
 {
     for (uint32_t slot = 1; slot <= lua->slots_used; slot++) {
         struct tutti__record *record = lua->slots[slot];
@@ -114,7 +113,7 @@ void tutti__lua_end(struct tutti__lua *lua)
     if (lua->root != NULL)
         wait_for_rest(lua);
     tutti__interrupt_close(lua);
-    forget_records(lua);
+    tutti__lua_forget(lua);
     lua->has_ended = true;
     if (!lua->is_worker)
         tutti__shared_forget(lua);

@@ -246,11 +246,8 @@ static int l_run(lua_State *L)
     return is_done ? 0 : tutti__block_refused(L);
 }
 
-/* core.take_failures() -> list of tasks that failed at the root with nobody awaiting, and forget them
-   [-0, +1, m] */
-static int l_take_failures(lua_State *L)
+void tutti__root_take_failures(lua_State *L, struct tutti__lua *lua)
 {
-    struct tutti__lua *lua = tutti__lua_of(L);
     tutti__record_push(L, lua->root);
     int root = lua_gettop(L);
     tutti__record_get_extra(L, root, EXTRA_FAILED);
@@ -266,6 +263,15 @@ static int l_take_failures(lua_State *L)
         else
             lua_rawseti(L, -2, ++count);
     }
+    lua_replace(L, root);
+    lua_settop(L, root);
+}
+
+/* core.take_failures() -> list of tasks that failed at the root with nobody awaiting, and forget them
+   [-0, +1, m] */
+static int l_take_failures(lua_State *L)
+{
+    tutti__root_take_failures(L, tutti__lua_of(L));
     return 1;
 }
 

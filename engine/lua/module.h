@@ -19,4 +19,7 @@ int tutti__print(lua_State *L);
 /* Make the metatables of the state's handles. */
 void tutti__module_metatables(lua_State *L, struct tutti__lua *lua);
 
+/* Push a list of the tasks that failed at the root with nobody awaiting, and forget them. */
+void tutti__root_take_failures(lua_State *L, struct tutti__lua *lua);
+
 #endif

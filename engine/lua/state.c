@@ -14,6 +14,7 @@
 #include "lua/module.h"
 #include "lua/options.h"
 #include "lua/worker.h"
+#include "lua/world.h"
 
 static const char state_key = 0; /* its address is the registry key */
 
@@ -38,35 +39,10 @@ void tutti__lua_helper(lua_State *L, struct tutti__lua *lua, const char *name)
     lua_remove(L, -2);
 }
 
-static int new_table_ref(lua_State *L, const char *mode)
+static int new_table_ref(lua_State *L)
 {
     lua_newtable(L);
-    if (mode != NULL) {
-        lua_createtable(L, 0, 1);
-        lua_pushstring(L, mode);
-        lua_setfield(L, -2, "__mode");
-        lua_setmetatable(L, -2);
-    }
     return luaL_ref(L, LUA_REGISTRYINDEX);
-}
-
-static void make_tables(lua_State *L, struct tutti__lua *lua)
-{
-    lua->ref_slots = new_table_ref(L, NULL);
-    lua->ref_pool = new_table_ref(L, NULL);
-    lua->ref_sources = new_table_ref(L, NULL);
-    lua->ref_tasks = new_table_ref(L, "v");
-    lua->ref_helpers = new_table_ref(L, NULL);
-}
-
-static void make_root(lua_State *L, struct tutti__lua *lua)
-{
-    struct tutti__record *root = tutti__record_new(L, lua, RECORD_ROOT, 0);
-    root->state = TUTTI_TASK_RUNNING;
-    root->flags |= RECORD_STARTED;
-    tutti__record_hold(L, root, -1);
-    lua->root = root;
-    lua_pop(L, 1);
 }
 
 struct tutti__lua *tutti__lua_open(lua_State *L, tutti_engine *engine, bool own_engine,
@@ -80,23 +56,18 @@ struct tutti__lua *tutti__lua_open(lua_State *L, tutti_engine *engine, bool own_
     }
     lua_setmetatable(L, -2);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &state_key);
-    lua->engine = engine;
     lua->own_engine = own_engine;
     lua->is_worker = is_worker;
-    lua->home = tutti__bridge_here(engine);
     lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
     lua->main = lua_tothread(L, -1);
     lua_pop(L, 1);
     *(void **)lua_getextraspace(lua->main) = NULL;
-    lua->service = lua_newthread(L);
-    luaL_ref(L, LUA_REGISTRYINDEX);
-    make_tables(L, lua);
+    lua->ref_pool = new_table_ref(L);
+    lua->ref_sources = new_table_ref(L);
+    lua->ref_helpers = new_table_ref(L);
     tutti__module_metatables(L, lua);
     tutti__options_open(L, lua);
-    make_root(L, lua);
-    lua->home->pump_user = lua;
-    lua->home->has_work = tutti__ready_has_work;
-    lua->home->pump = tutti__ready_pump;
+    tutti__world_open(L, lua, engine);
     tutti__interrupt_open(lua);
     return lua;
 }

@@ -37,6 +37,7 @@ struct tutti__lua;
 struct tutti__listener;
 struct tutti__record;
 struct tutti__shared;
+struct tutti__testing;
 
 /* One wait of `owner` for `target`, embedded in the owner. Linked while target is not NULL. */
 struct tutti__waiter {
@@ -171,6 +172,7 @@ struct tutti__lua {
     tutti_engine *engine;
     struct tutti__home *home;
     lua_State *service; /* a thread of the engine's own: what no coroutine does is done here */
+    struct tutti__testing *testing; /* NULL: not in tutti.testing */
     struct tutti__record *current;
     struct tutti__record *into; /* while a method of a scope starts something: that scope */
     struct tutti__record *root;
@@ -183,11 +185,13 @@ struct tutti__lua {
     uint32_t slots_used;   /* high water */
     uint32_t *slots_free;  /* stack of free slots */
     uint32_t slots_free_count;
+    int ref_service;       /* registry: that thread */
     int ref_slots;         /* registry: slot -> userdata */
     int ref_tasks;         /* registry: engine task -> userdata, weak values */
     bool telling;          /* the settled list is being worked off further up the stack */
     bool closing;          /* what is left is being cancelled */
     uint64_t tick_ns;      /* the clock as it was when this state last looked */
+    uint64_t next_id;
     uint64_t random;       /* state of core.random, see testing.c; 0: not seeded yet */
     /* ---- the state: set once ---- */
     lua_State *main;       /* main thread of the state */
@@ -198,6 +202,7 @@ struct tutti__lua {
     int ref_helpers;       /* registry: functions of the Lua half, by name */
     const void *meta_local; /* identity of the two metatables of task handles */
     const void *meta_remote;
+    const void *meta_handles[TUTTI__HANDLE_TYPES]; /* those of the handles on shared objects */
     const char *option_words[TUTTI__OPTION_WORDS]; /* anchored strings of this state */
     /* ---- the state: what changes, in whatever world it is ---- */
     TUTTI_ATOMIC(lua_State *) running; /* [home; its signal handler reads] see interrupt.h */
@@ -214,12 +219,10 @@ struct tutti__lua {
     uint32_t sources_count;
     const char *source_last; /* cache of the last place a task was started from */
     uint32_t source_last_index;
-    uint64_t next_id;
     uint64_t made;         /* tasks made, without the script itself */
     bool has_ended;        /* nothing of it is left: only memory waits to be freed */
     bool exiting;          /* os.exit was called: exit_code counts, whatever else ends how */
     int exit_code;
-    const void *meta_handles[TUTTI__HANDLE_TYPES]; /* those of the handles on shared objects */
     struct tutti__blocked *blocked_kept; /* waits that are free, see waitlist.c */
     uint32_t blocked_kept_count;
 };
@@ -275,6 +278,9 @@ int tutti__lua_close(lua_State *L);
 
 /* End the life of the state before its records are freed. Idempotent. */
 void tutti__lua_end(struct tutti__lua *lua);
+
+/* Posts that are on their way will not find its records. */
+void tutti__lua_forget(struct tutti__lua *lua);
 
 /* The layer's half of this state, or NULL. */
 struct tutti__lua *tutti__lua_find(lua_State *L);

@@ -366,6 +366,9 @@ static int l_uv_await(lua_State *L)
     if (lua_type(L, 1) != LUA_TFUNCTION)
         return tutti__usage(L, 1, "tutti.await: a task, or a luv function and its arguments, was "
                                   "expected, got %s", luaL_typename(L, 1));
+    if (lua->testing != NULL)
+        return tutti__usage(L, 1, "tutti.await: luv lives on the loop outside tutti.testing, which stands "
+                                  "still meanwhile");
     struct tutti__record *me = tutti__wait_check(L, lua, "tutti.await");
     if (me == NULL && !tutti__block_on(lua, at_once, NULL))
         return tutti__block_refused(L);

@@ -213,6 +213,17 @@ static int refuse_exit(lua_State *L)
                               "value, or raise an error, and let the script decide");
 }
 
+/* In a test the seed decides this as well. */
+static void seed_math(lua_State *L, tutti_engine *engine)
+{
+    uint64_t state = 0;
+    lua_getglobal(L, "math");
+    lua_getfield(L, -1, "randomseed");
+    lua_pushinteger(L, (lua_Integer)tutti__bridge_random(engine, &state));
+    lua_call(L, 1, 0);
+    lua_pop(L, 1);
+}
+
 struct opening {
     tutti_engine *engine;
     struct tutti__lua *lua;
@@ -230,6 +241,8 @@ static int open_state(lua_State *L)
     lua_setfield(L, -2, "exit");
     lua_pop(L, 1);
     set_paths(L, tutti__shared_of(opening->engine));
+    if (tutti__bridge_is_solo(opening->engine))
+        seed_math(L, opening->engine);
     make_env_metatable(L);
     opening->lua = tutti__lua_open(L, opening->engine, false, true);
     tutti__interrupt_replace_sethook(L, opening->lua);
@@ -246,6 +259,14 @@ static void close_state(void *slot)
     lua->home->pump = NULL;
     lua->home->has_work = NULL;
     lua_close(lua->main);
+}
+
+void tutti__worker_close(tutti_engine *engine)
+{
+    void **slot = tutti__bridge_slot(engine);
+    if (*slot != NULL)
+        close_state(*slot);
+    *slot = NULL;
 }
 
 struct tutti__lua *tutti__worker_lua(tutti_engine *engine)

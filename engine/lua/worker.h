@@ -12,6 +12,9 @@
 /* The Lua state of the calling worker, made on its first Lua task. NULL: out of memory. */
 struct tutti__lua *tutti__worker_lua(tutti_engine *engine);
 
+/* Close that state now, on a thread that stays: the one thread of a testing engine. */
+void tutti__worker_close(tutti_engine *engine);
+
 /* Note the module paths of the loop state, for the workers made from now on. Thread: the loop's. */
 void tutti__shared_note_paths(lua_State *L, struct tutti__lua *lua);
 

@@ -135,6 +135,10 @@ int tutti__blocking_submit(struct tutti__sched *sched, struct tutti__block_job *
 {
     struct tutti__blocking *b = &sched->blocking;
     int rc = TUTTI_ESTOPPED;
+    if (sched->env->one_thread) {
+        do_job(job, TUTTI_LOAD(&sched->closed, relaxed) != 0); /* of this thread */
+        return TUTTI_OK;
+    }
     job->next = NULL;
     job->cancelled = false;
     tutti__mutex_lock(&b->mu);
@@ -198,7 +202,7 @@ static bool push_task(struct tutti__sched *sched, tutti_task *task)
 
 void tutti__blocking_push(struct tutti__sched *sched, tutti_task *task)
 {
-    if (!push_task(sched, task)) {
+    if (sched->env->one_thread || !push_task(sched, task)) {
         /* Better on a worker, or settled as cancelled by one, than never. */
         tutti__strict_push(&sched->strict, task);
         tutti__idle_notify(&sched->idle);

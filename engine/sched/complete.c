@@ -104,8 +104,9 @@ void tutti__push_ready(struct tutti__thread *thread, tutti_task *task)
 
 bool tutti__may_run(const struct tutti__thread *thread, uint32_t flags)
 {
-    return (flags & (TUTTI_PIN_LOOP | TUTTI_BLOCKING)) == 0 &&
-           ((flags & TUTTI_NO_HELP) == 0 || thread->kind == TUTTI__THREAD_WORKER);
+    uint32_t refused = thread->takes_strict ? 0 : TUTTI_NO_HELP;
+    refused |= thread->sched->env->one_thread ? 0 : TUTTI_BLOCKING; /* there are no extra threads */
+    return (flags & (TUTTI_PIN_LOOP | refused)) == 0;
 }
 
 /* Two are ready: keep the one with the higher rank to be run next. Of equal ones that is the task that

@@ -111,6 +111,8 @@ struct tutti__thread *tutti__thread_new(struct tutti__sched *sched, enum tutti__
     }
     thread->sched = sched;
     thread->kind = kind;
+    thread->takes_strict = kind == TUTTI__THREAD_WORKER ||
+                           (kind == TUTTI__THREAD_CREATOR && sched->env->one_thread);
     if (tutti__thread_has_deque(thread) && !tutti__deque_init_in(&thread->deque, sched->memory)) {
         goto out_free;
     }

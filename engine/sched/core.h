@@ -54,6 +54,7 @@ struct tutti__thread {
     /* [owner] first what every submit and every run touches */
     struct tutti__sched *sched; /* [const] */
     enum tutti__thread_kind kind; /* [const] */
+    bool takes_strict;          /* [const] also runs what is for workers only */
     uint32_t index;             /* [const] of a worker */
     bool parks;                 /* [owner] runs tasks and will come to tutti__search */
     struct tutti__frame *frame; /* [owner] innermost body; NULL outside of one */

@@ -18,10 +18,12 @@ enum { TASKS_MAX = 16 };
 
 /* ---- tasks -------------------------------------------------------------------------------- */
 
+/* In a body only its family: what waits for this very body could otherwise come to lie on top of it.
+ * But where there is one thread nobody else runs the others. */
 static tutti_task *find_for(struct tutti__thread *thread)
 {
-    return thread->frame != NULL ? tutti__take_family(thread, thread->frame->task)
-                                 : tutti__find(thread);
+    bool is_picky = thread->frame != NULL && !thread->sched->env->one_thread;
+    return is_picky ? tutti__take_family(thread, thread->frame->task) : tutti__find(thread);
 }
 
 static enum tutti__help_end help_some(struct tutti__thread *thread,
@@ -170,7 +172,7 @@ bool tutti__loop_wait_is_over(const struct tutti__loop_wait *wait)
 
 int tutti__loop_wait_lend(struct tutti__loop_wait *wait)
 {
-    if (wait->waiter.self == NULL || wait->has_lent) {
+    if (wait->waiter.self == NULL || wait->has_lent || wait->sched->env->one_thread) {
         return TUTTI_OK;
     }
     int rc = tutti__slot_lend(tutti__thread_here(wait->sched));

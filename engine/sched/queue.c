@@ -15,13 +15,13 @@ void tutti__strict_push(struct tutti__strict *strict, tutti_task *task)
     tutti__mutex_unlock(&strict->mu);
 }
 
-tutti_task *tutti__strict_take(struct tutti__strict *strict)
+tutti_task *tutti__strict_take(struct tutti__strict *strict, uint32_t place)
 {
     if (tutti__strict_is_empty(strict)) {
         return NULL;
     }
     tutti__mutex_lock(&strict->mu);
-    tutti_task *task = tutti__fifo_take(&strict->fifo);
+    tutti_task *task = tutti__fifo_take_at(&strict->fifo, place);
     if (task != NULL) {
         TUTTI_STORE(&strict->length, TUTTI_LOAD(&strict->length, relaxed) - 1, relaxed);
     }

@@ -68,6 +68,25 @@ static inline tutti_task *tutti__fifo_take(struct tutti__fifo *fifo)
     return task;
 }
 
+/* Take the one so many places behind the oldest, or else the newest. Returns: NULL when there is none. */
+static inline tutti_task *tutti__fifo_take_at(struct tutti__fifo *fifo, uint32_t place)
+{
+    tutti_task *before = NULL;
+    tutti_task *task = fifo->first;
+    for (; task != fifo->last && place > 0; place--) {
+        before = task;
+        task = TUTTI_LOAD(&task->link, relaxed);
+    }
+    if (before == NULL) {
+        return tutti__fifo_take(fifo);
+    }
+    TUTTI_STORE(&before->link, TUTTI_LOAD(&task->link, relaxed), relaxed);
+    if (fifo->last == task) {
+        fifo->last = before;
+    }
+    return task;
+}
+
 struct tutti__strict {
     struct tutti__mutex mu;
     struct tutti__fifo fifo;       /* [mu] */
@@ -77,8 +96,9 @@ struct tutti__strict {
 /* Thread: any. Blocks: lock. */
 void tutti__strict_push(struct tutti__strict *strict, tutti_task *task);
 
-/* Take the oldest. Thread: any. Blocks: lock. Returns: NULL when there is none. */
-tutti_task *tutti__strict_take(struct tutti__strict *strict);
+/* Take the oldest, or the one so many places behind it (the newest, if there are not so many).
+ * Thread: any. Blocks: lock. Returns: NULL when there is none. */
+tutti_task *tutti__strict_take(struct tutti__strict *strict, uint32_t place);
 
 static inline bool tutti__strict_is_empty(const struct tutti__strict *strict)
 {

@@ -48,7 +48,8 @@ static struct tutti__sched *alloc_sched(const struct tutti__sched_config *config
     sched->has_task_hooks = sched->hooks != NULL && (sched->hooks->task_begin != NULL ||
                                                      sched->hooks->task_end != NULL);
     sched->fork_count = tutti__fork_count();
-    sched->spin_ns = tutti__cpu_count() > 1 ? (uint32_t)TUTTI_SPIN_NS : 0;
+    bool may_spin = tutti__cpu_count() > 1 && !sched->env->one_thread;
+    sched->spin_ns = may_spin ? (uint32_t)TUTTI_SPIN_NS : 0;
     sched->rng = config->seed != 0 ? config->seed : sched->env->random(sched->env->user);
     tutti__mutex_init(&sched->mu);
     tutti__idle_init(&sched->idle);

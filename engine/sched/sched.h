@@ -23,7 +23,8 @@ struct tutti__thread; /* what one thread has in one engine */
 
 struct tutti__sched_config {
     uint32_t workers; /* threads of the pool, at most TUTTI_WORKERS_MAX. 0 = none: only the creator
-                         runs tasks, while it waits, and NO_HELP tasks never run */
+                         runs tasks, while it waits, and NO_HELP tasks never run, unless the
+                         table says that the creator is the one thread there is */
     uint64_t seed;    /* of the steal order; 0 = from env->random */
     const struct tutti__env *env; /* NULL = tutti__env_default(); must outlive the scheduler */
     const tutti_allocator *memory; /* NULL = the C library's; must outlive the scheduler */
@@ -113,6 +114,13 @@ uint32_t tutti__sched_fork_count(const struct tutti__sched *sched);
 
 /* Is no task waiting, ready, running or suspended at this moment? Thread: any. */
 bool tutti__sched_is_idle(struct tutti__sched *sched);
+
+/* Is any task ready that a thread of the pool, or who helps, could take? As a hint. Thread: any. */
+bool tutti__sched_any_ready(struct tutti__sched *sched);
+
+/* Is there a record that somebody still has a reference to? Thread: the creator, while
+ * no other allocates. */
+bool tutti__sched_has_records(struct tutti__sched *sched);
 
 /**
  * Have `post` sent to `home` when the scheduler is next idle. One such post at a time.

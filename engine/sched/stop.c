@@ -91,6 +91,22 @@ static bool walk_all(struct tutti__sched *sched, uint64_t deadline_ns)
     return true;
 }
 
+/* ---- what is left --------------------------------------------------------------------------- */
+
+static void count(void *user, void *object)
+{
+    (void)object;
+    ++*(size_t *)user;
+}
+
+bool tutti__sched_has_records(struct tutti__sched *sched)
+{
+    size_t records = 0;
+    struct tutti__visitor visitor = { &records, pin, count, unpin };
+    tutti__store_walk(&sched->store, &visitor);
+    return records != 0;
+}
+
 /* ---- steps -------------------------------------------------------------------------------- */
 
 void tutti__sched_close(struct tutti__sched *sched)
@@ -184,7 +200,7 @@ static void empty_queues(struct tutti__sched *sched)
     tutti_task *task;
     empty_homes(sched);
     drain_tasks(creator);
-    while ((task = tutti__strict_take(&sched->strict)) != NULL ||
+    while ((task = tutti__strict_take(&sched->strict, 0)) != NULL ||
            (task = tutti__level_take(&sched->levels, &sched->raised, TUTTI__LEVELS_ALL)) != NULL ||
            (task = tutti__pinned_take(&sched->pinned)) != NULL) {
         tutti__run(creator, task);

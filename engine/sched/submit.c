@@ -361,14 +361,15 @@ static TUTTI_COLD bool widen(tutti_task_desc *full, const tutti_task_desc *desc)
 /* Can anybody run a task with one of these flags? */
 static TUTTI_COLD bool is_runnable(const struct tutti__sched *sched, uint32_t flags)
 {
+    bool has_pool = sched->worker_count != 0 || sched->env->one_thread;
     if ((flags & TUTTI_PIN_LOOP) != 0) {
         return sched->pinned.home != NULL &&
                (flags & (TUTTI_NO_LOOP | TUTTI_BLOCKING | TUTTI_NO_HELP)) == 0;
     }
     if ((flags & TUTTI_NO_HELP) != 0 && (flags & TUTTI_BLOCKING) == 0) {
-        return sched->worker_count != 0;
+        return has_pool;
     }
-    return !sched->creator_loops || sched->worker_count != 0 || (flags & TUTTI_BLOCKING) != 0;
+    return !sched->creator_loops || has_pool || (flags & TUTTI_BLOCKING) != 0;
 }
 
 static int check(const struct tutti__sched *sched, const tutti_task_desc *desc,

@@ -107,7 +107,14 @@ static tutti_task *steal(struct tutti__thread *thread)
 
 static tutti_task *take_strict(struct tutti__thread *thread)
 {
-    return thread->kind == TUTTI__THREAD_WORKER ? tutti__strict_take(&thread->sched->strict) : NULL;
+    struct tutti__strict *strict = &thread->sched->strict;
+    const struct tutti__env *env = thread->sched->env;
+    if (!thread->takes_strict || tutti__strict_is_empty(strict)) {
+        return NULL;
+    }
+    /* Their order is nobody's promise, so whoever makes the choices has it too. */
+    uint32_t length = env->choose != NULL ? TUTTI_LOAD(&strict->length, relaxed) : 1;
+    return tutti__strict_take(strict, length > 1 ? env->choose(env->user, length) : 0);
 }
 
 /* The oldest of the own deque, which its newest-first order may keep waiting for ever. */
@@ -121,7 +128,7 @@ static tutti_task *take_oldest(struct tutti__thread *thread)
 static tutti_task *take_level(struct tutti__thread *thread, uint32_t levels)
 {
     struct tutti__sched *sched = thread->sched;
-    uint32_t which = thread->kind == TUTTI__THREAD_WORKER ? levels : levels & TUTTI__LEVELS_COMMON;
+    uint32_t which = thread->takes_strict ? levels : levels & TUTTI__LEVELS_COMMON;
     /* relaxed: a hint; before a sleep it is asked again after a fence. */
     if (TUTTI_LIKELY((TUTTI_LOAD(&sched->raised, relaxed) & which) == 0)) {
         return NULL;
@@ -211,6 +218,11 @@ bool tutti__any_ready(struct tutti__sched *sched)
     return any_common(sched) || any_strict(sched);
 }
 
+bool tutti__sched_any_ready(struct tutti__sched *sched)
+{
+    return tutti__any_ready(sched);
+}
+
 /* Counted asleep: is there something to do after all? What this thread cannot take it hands on, for
  * the pusher may have seen it search and left it at that. */
 static bool must_stay(struct tutti__thread *thread)
@@ -222,7 +234,7 @@ static bool must_stay(struct tutti__thread *thread)
     if (!any_strict(sched)) {
         return false;
     }
-    if (thread->kind != TUTTI__THREAD_WORKER) {
+    if (!thread->takes_strict) {
         tutti__idle_wake_worker(&sched->idle);
         return false;
     }

@@ -345,4 +345,19 @@ core.helper("script_report", function(err, made)
   return status
 end)
 
+--- Raise one `group` for a list of tasks that failed with nobody awaiting; an empty one raises nothing.
+function errors.raise_unowned(failed)
+  if #failed == 0 then
+    return
+  end
+  local list = {}
+  for i, task in ipairs(failed) do
+    local _, err = task:pawait()
+    list[i] = err
+  end
+  local message = ("%d task%s failed with nobody awaiting: %s"):format(#list, #list == 1 and "" or "s",
+    tostring(list[1].message))
+  error(errors.new({ kind = "group", message = message, errors = list }), 0)
+end
+
 return errors

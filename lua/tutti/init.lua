@@ -151,30 +151,27 @@ function tutti.completed(list, opts)
   return function() return core.completed_next(gather) end, nil, nil, closer
 end
 
+local function refuse_uv(what, level)
+  if core.is_testing() then
+    core.usage(what .. " is real time, on the loop outside tutti.testing: in a test use tutti.fs, "
+      .. "tutti.exec and tutti.sleep, or do this part before or after it", level + 1)
+  end
+end
+
 --- tutti.await(task), or tutti.await(f, ...) for a luv function that takes a callback.
 ---@async
 function tutti.await(what, ...)
   if core.is_task(what) then
     return what:await()
   end
+  refuse_uv("tutti.await with a luv function", 2)
   return require("tutti.uv").await(what, ...)
 end
 
 --- Outside any task (stock lua5.4): run until nothing is left, then raise what nobody owned.
 function tutti.run()
   core.run()
-  local failed = core.take_failures()
-  if #failed == 0 then
-    return
-  end
-  local list = {}
-  for i, task in ipairs(failed) do
-    local _, err = task:pawait()
-    list[i] = err
-  end
-  local message = ("%d task%s failed with nobody awaiting: %s"):format(#list, #list == 1 and "" or "s",
-    tostring(list[1].message))
-  error(errors.new({ kind = "group", message = message, errors = list }), 0)
+  errors.raise_unowned(core.take_failures())
 end
 
 -- ---- channels ------------------------------------------------------------------------------
@@ -188,8 +185,18 @@ end
 
 -- ---- on first use --------------------------------------------------------------------------
 
-local LATE = { exec = "process", sh = "process", fs = "fs", uv = "uv", tasks = "tasks",
-  stats = "tasks", map = "combine", reduce = "combine", every = "background", }
+local LATE = {
+  exec = "process",
+  every = "background",
+  fs = "fs",
+  map = "combine",
+  reduce = "combine",
+  sh = "process",
+  stats = "tasks",
+  tasks = "tasks",
+  testing = "testing",
+  uv = "uv",
+}
 
 setmetatable(tutti, {
   __index = function(_, name)
@@ -197,9 +204,13 @@ setmetatable(tutti, {
     if not module then
       return nil
     end
-    local loaded = require("tutti." .. module)
-    local value = loaded.exports[name]
-    rawset(tutti, name, value)
+    if name == "uv" then
+      refuse_uv("tutti.uv", 2)
+    end
+    local value = require("tutti." .. module).exports[name]
+    if name ~= "uv" then -- that is asked for each time, since a test refuses it
+      rawset(tutti, name, value)
+    end
     return value
   end,
 })

@@ -165,15 +165,15 @@ static void queues(void)
     static struct tutti_task tasks[3];
     struct tutti__strict strict = { .length = 0 };
     tutti__mutex_init(&strict.mu);
-    EQ_PTR(tutti__strict_take(&strict), NULL, "an empty strict queue");
+    EQ_PTR(tutti__strict_take(&strict, 0), NULL, "an empty strict queue");
     for (int i = 0; i < 3; i++) {
         tutti__strict_push(&strict, &tasks[i]);
     }
-    EQ_PTR(tutti__strict_take(&strict), &tasks[0], "first in");
+    EQ_PTR(tutti__strict_take(&strict, 0), &tasks[0], "first in");
     tutti__strict_push(&strict, &tasks[0]);
-    EQ_PTR(tutti__strict_take(&strict), &tasks[1], "first out");
-    EQ_PTR(tutti__strict_take(&strict), &tasks[2], "first out");
-    EQ_PTR(tutti__strict_take(&strict), &tasks[0], "first out");
+    EQ_PTR(tutti__strict_take(&strict, 0), &tasks[1], "first out");
+    EQ_PTR(tutti__strict_take(&strict, 0), &tasks[2], "first out");
+    EQ_PTR(tutti__strict_take(&strict, 0), &tasks[0], "first out");
     OK(tutti__strict_is_empty(&strict), "empty");
     tutti__mutex_deinit(&strict.mu);
     struct tutti__injector injector = { .head = NULL };
