@@ -7,8 +7,6 @@
  */
 #include "lua/state.h"
 
-#include <stdlib.h>
-
 #include "lua/duration.h"
 
 /* ---- waiting ------------------------------------------------------------------------------ */
@@ -181,42 +179,49 @@ static int l_pawait(lua_State *L)
 
 /* ---- sleep -------------------------------------------------------------------------------- */
 
-/* A sleep of the loop state: its home is the loop thread, so the timer heap is at hand. */
-struct nap {
-    struct tutti__timer timer;
-    struct tutti__record *record;
-    bool over;
-};
+/* A sleep of the loop state: its home is the loop thread, so the timer heap is at hand. The timer lies in
+ * the record, in the place of the wait that a task does not have meanwhile. */
+static void nap_clear(struct tutti__record *record)
+{
+    record->await = (struct tutti__waiter){ .owner = record };
+}
 
 static void nap_over(struct tutti__timer *timer)
 {
-    struct nap *nap = (struct nap *)((char *)timer - offsetof(struct nap, timer));
-    nap->over = true;
-    if (nap->record == NULL)
-        return; /* outside any task: the caller asks `over` */
-    struct tutti__record *record = nap->record;
-    free(nap);
+    struct tutti__record *record =
+        (struct tutti__record *)(void *)((char *)timer - offsetof(struct tutti__record, nap));
+    nap_clear(record);
     tutti__wait_end(record);
 }
 
 static void nap_withdraw(struct tutti__record *record)
 {
-    struct nap *nap = (struct nap *)record->op;
-    tutti__bridge_timer_stop(record->lua->engine, &nap->timer);
-    free(nap);
+    tutti__bridge_timer_stop(record->lua->engine, &record->nap);
+    nap_clear(record);
 }
 
 bool tutti__sleep_deadline(const struct tutti__record *record, uint64_t *deadline_ns)
 {
     if (record->withdraw != nap_withdraw)
         return false;
-    *deadline_ns = ((const struct nap *)record->op)->timer.deadline_ns;
+    *deadline_ns = record->nap.deadline_ns;
     return true;
 }
 
-static bool nap_is_over(void *user)
+/* A sleep outside any task. */
+struct pause {
+    struct tutti__timer timer;
+    bool over;
+};
+
+static void pause_over(struct tutti__timer *timer)
 {
-    return ((const struct nap *)user)->over;
+    ((struct pause *)(void *)((char *)timer - offsetof(struct pause, timer)))->over = true;
+}
+
+static bool pause_is_over(void *user)
+{
+    return ((const struct pause *)user)->over;
 }
 
 static int nap_continue(lua_State *L, int status, lua_KContext context)
@@ -229,14 +234,13 @@ static int nap_continue(lua_State *L, int status, lua_KContext context)
 
 static int nap_outside(lua_State *L, struct tutti__lua *lua, uint64_t deadline_ns)
 {
-    struct nap nap = { .record = NULL, .over = false };
-    nap.timer.slot = 0;
-    nap.timer.fn = nap_over;
-    if (tutti__bridge_timer_start(lua->engine, &nap.timer, deadline_ns) != TUTTI_OK)
+    struct pause pause = { .over = false };
+    pause.timer.fn = pause_over;
+    if (tutti__bridge_timer_start(lua->engine, &pause.timer, deadline_ns) != TUTTI_OK)
         return luaL_error(L, "not enough memory for a timer");
-    if (tutti__block_on(lua, nap_is_over, &nap))
+    if (tutti__block_on(lua, pause_is_over, &pause))
         return 0;
-    tutti__bridge_timer_stop(lua->engine, &nap.timer); /* it lies in this frame */
+    tutti__bridge_timer_stop(lua->engine, &pause.timer); /* it lies in this frame */
     return tutti__block_refused(L);
 }
 
@@ -269,16 +273,12 @@ static int l_sleep(lua_State *L)
     uint64_t deadline_ns = delay_ns > UINT64_MAX - now_ns ? UINT64_MAX : now_ns + delay_ns;
     if (me == NULL)
         return nap_outside(L, lua, deadline_ns);
-    struct nap *nap = (struct nap *)calloc(1, sizeof *nap);
-    if (nap == NULL)
-        return luaL_error(L, "not enough memory for a timer");
-    nap->record = me;
-    nap->timer.fn = nap_over;
-    if (tutti__bridge_timer_start(lua->engine, &nap->timer, deadline_ns) != TUTTI_OK) {
-        free(nap);
+    me->nap = (struct tutti__timer){ .fn = nap_over };
+    if (tutti__bridge_timer_start(lua->engine, &me->nap, deadline_ns) != TUTTI_OK) {
+        nap_clear(me);
         return luaL_error(L, "not enough memory for a timer");
     }
-    return tutti__wait(L, nap_withdraw, nap, 0, nap_continue);
+    return tutti__wait(L, nap_withdraw, NULL, 0, nap_continue);
 }
 
 /* ---- checkpoint --------------------------------------------------------------------------- */

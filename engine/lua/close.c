@@ -100,7 +100,7 @@ void tutti__lua_forget(struct tutti__lua *lua)
         if (record->withdraw != NULL)
             record->withdraw(record);
         record->withdraw = NULL;
-        if (record->listener != NULL)
+        if (record->kind != RECORD_REMOTE && record->listener != NULL)
             tutti__pool_unlisten(record);
     }
 }

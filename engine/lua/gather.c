@@ -142,7 +142,7 @@ static void member_of_completed(lua_State *L, struct tutti__record *gather, int 
     tutti__record_push(L, gather);
     lua_getiuservalue(L, -1, UV_ARGS);
     lua_pushvalue(L, member_index);
-    lua_rawseti(L, -2, ++gather->args_count);
+    lua_rawseti(L, -2, ++gather->collected);
     lua_pop(L, 2);
     gather->deps_left--;
     wake_takers(L, gather);
@@ -280,7 +280,7 @@ static struct tutti__record *new_gather(lua_State *L, enum gather kind, const ch
     lua_pushvalue(L, 3);
     tutti__record_set_extra(L, 4, EXTRA_LIST);
     lua_pushstring(L, name);
-    lua_setiuservalue(L, 4, UV_NAME);
+    tutti__record_set_name(L, 4);
     tutti__record_note_place(L, gather, 1);
     tutti__record_hold(L, gather, 4);
     return gather;
@@ -344,7 +344,7 @@ static void taker_fire(lua_State *L, struct tutti__waiter *waiter, struct tutti_
 static bool has_next(void *user)
 {
     const struct tutti__record *gather = (const struct tutti__record *)user;
-    return gather->winner < gather->args_count || gather->deps_left == 0
+    return gather->winner < gather->collected || gather->deps_left == 0
         || tutti__record_is_settled(gather);
 }
 
@@ -353,7 +353,7 @@ static int next_continue(lua_State *L, int status, lua_KContext context);
 /* The next member that has settled, or nil after the last. Stack: [1] the gather. */
 static int next_completed(lua_State *L, struct tutti__record *gather)
 {
-    if (gather->winner < gather->args_count) {
+    if (gather->winner < gather->collected) {
         lua_getiuservalue(L, 1, UV_ARGS);
         lua_rawgeti(L, -1, ++gather->winner);
         return 1;
@@ -407,7 +407,7 @@ static int l_completed_close(lua_State *L)
     if (tutti__record_is_settled(record))
         return 0;
     let_go(L, record, tutti__gather_cancels(record));
-    record->args_count = record->winner; /* what was not taken is not handed out any more */
+    record->collected = record->winner; /* what was not taken is not handed out any more */
     lua_pushnil(L);
     tutti__record_settle(L, record, TUTTI_TASK_DONE);
     return 0;

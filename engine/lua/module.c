@@ -113,7 +113,7 @@ static int l_name(lua_State *L)
 /* task:id() -> integer, of this state   [-1, +1, v] */
 static int l_id(lua_State *L)
 {
-    lua_pushinteger(L, (lua_Integer)tutti__record_check(L, tutti__lua_of(L), 1)->id);
+    lua_pushinteger(L, (lua_Integer)tutti__record_id(tutti__record_check(L, tutti__lua_of(L), 1)));
     return 1;
 }
 
@@ -121,7 +121,7 @@ static int l_tostring(lua_State *L)
 {
     struct tutti__record *record = check_fresh(L);
     tutti__record_push_name(L, record, 1);
-    lua_pushfstring(L, "task %I \"%s\" (%s)", (LUAI_UACINT)record->id, lua_tostring(L, -1),
+    lua_pushfstring(L, "task %I \"%s\" (%s)", (LUAI_UACINT)tutti__record_id(record), lua_tostring(L, -1),
                     state_names[tutti__record_state(record)]);
     return 1;
 }

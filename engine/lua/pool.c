@@ -277,7 +277,7 @@ static int begin(lua_State *L)
     struct tutti__lua *lua = call->lua;
     struct tutti__record *record = tutti__record_new(L, lua, RECORD_LOCAL, 0);
     lua_pushstring(L, call->job->name);
-    lua_setiuservalue(L, 2, UV_NAME);
+    tutti__record_set_name(L, 2);
     record->flags |= RECORD_EXPORT_HOME | RECORD_OBSERVED | RECORD_QUIET;
     record->start = push_call;
     record->op = call->job;
@@ -450,7 +450,7 @@ int tutti__pool_start_read(lua_State *L, struct tutti__lua *lua, const struct tu
     if (options->run_on_skip)
         record->flags |= RECORD_RUN_ON_SKIP;
     lua_pushvalue(L, 1 + OPTION_NAME);
-    lua_setiuservalue(L, 1, UV_NAME);
+    tutti__record_set_name(L, 1);
     tutti__record_note_place(L, record, 1);
     lua_remove(L, 1 + OPTION_ARGS);
     lua_remove(L, 1 + OPTION_NAME);

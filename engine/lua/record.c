@@ -40,7 +40,9 @@ struct tutti__record *tutti__record_new(lua_State *L, struct tutti__lua *lua,
     record->lua = lua;
     record->kind = (uint8_t)kind;
     record->priority = TUTTI__PRIORITY_NORMAL;
-    record->id = ++lua->next_id;
+    lua->next_id++;
+    record->id_low = (uint32_t)lua->next_id;
+    record->id_high = (uint8_t)(lua->next_id >> 32); /* a task each microsecond for twelve days */
     record->born_ms = tutti__tick_ms(lua);
     record->deps_count = deps;
     record->await.owner = record;
@@ -233,7 +235,7 @@ void tutti__record_note_place(lua_State *L, struct tutti__record *record, int le
 void tutti__record_push_place(lua_State *L, struct tutti__record *record)
 {
     if (record->source == 0) {
-        lua_pushfstring(L, "task %I", (LUAI_UACINT)record->id);
+        lua_pushfstring(L, "task %I", (LUAI_UACINT)tutti__record_id(record));
         return;
     }
     lua_rawgeti(L, LUA_REGISTRYINDEX, record->lua->ref_sources);
@@ -247,7 +249,7 @@ void tutti__record_push_place(lua_State *L, struct tutti__record *record)
 void tutti__record_push_name(lua_State *L, struct tutti__record *record, int index)
 {
     index = lua_absindex(L, index);
-    if (lua_getiuservalue(L, index, UV_NAME) == LUA_TSTRING)
+    if (tutti__record_get_name(L, index) == LUA_TSTRING)
         return;
     lua_pop(L, 1);
     tutti__record_push_place(L, record);
@@ -257,9 +259,14 @@ void tutti__record_push_name(lua_State *L, struct tutti__record *record, int ind
 
 void tutti__record_get_extra(lua_State *L, int index, int key)
 {
-    if (lua_getiuservalue(L, index, UV_EXTRA) != LUA_TTABLE)
-        return; /* nil stands for it */
-    lua_rawgeti(L, -1, key);
+    if (lua_getiuservalue(L, index, UV_EXTRA) == LUA_TNIL)
+        return; /* which stands for it */
+    if (lua_type(L, -1) == LUA_TTABLE)
+        lua_rawgeti(L, -1, key);
+    else if (key == EXTRA_NAME)
+        return;
+    else
+        lua_pushnil(L);
     lua_remove(L, -2);
 }
 
@@ -267,8 +274,9 @@ void tutti__record_set_extra(lua_State *L, int index, int key)
 {
     index = lua_absindex(L, index);
     if (lua_getiuservalue(L, index, UV_EXTRA) != LUA_TTABLE) {
-        lua_pop(L, 1);
         lua_createtable(L, key, 0);
+        lua_insert(L, -2);
+        lua_rawseti(L, -2, EXTRA_NAME);
         lua_pushvalue(L, -1);
         lua_setiuservalue(L, index, UV_EXTRA);
     }
@@ -277,18 +285,39 @@ void tutti__record_set_extra(lua_State *L, int index, int key)
     lua_pop(L, 1);
 }
 
+/* Most tasks that have a name have no other extra: then it needs no table. */
+void tutti__record_set_name(lua_State *L, int index)
+{
+    index = lua_absindex(L, index);
+    bool has_table = lua_getiuservalue(L, index, UV_EXTRA) == LUA_TTABLE;
+    lua_pop(L, 1);
+    if (has_table)
+        tutti__record_set_extra(L, index, EXTRA_NAME);
+    else
+        lua_setiuservalue(L, index, UV_EXTRA);
+}
+
+int tutti__record_get_name(lua_State *L, int index)
+{
+    tutti__record_get_extra(L, index, EXTRA_NAME);
+    return lua_type(L, -1);
+}
+
 /* ---- waiters ------------------------------------------------------------------------------ */
 
 void tutti__waiter_link(struct tutti__waiter *waiter, struct tutti__record *target)
 {
+    struct tutti__waiter *first = target->waiters_first;
     waiter->target = target;
     waiter->next = NULL;
-    waiter->prev = target->waiters_last;
-    if (target->waiters_last != NULL)
-        target->waiters_last->next = waiter;
-    else
+    if (first == NULL) {
+        waiter->prev = waiter;
         target->waiters_first = waiter;
-    target->waiters_last = waiter;
+        return;
+    }
+    waiter->prev = first->prev;
+    first->prev->next = waiter;
+    first->prev = waiter;
 }
 
 void tutti__waiter_unlink(struct tutti__waiter *waiter)
@@ -296,13 +325,14 @@ void tutti__waiter_unlink(struct tutti__waiter *waiter)
     struct tutti__record *target = waiter->target;
     if (target == NULL)
         return;
-    if (waiter->prev != NULL)
-        waiter->prev->next = waiter->next;
-    else
-        target->waiters_first = waiter->next;
+    struct tutti__waiter *first = target->waiters_first;
     if (waiter->next != NULL)
         waiter->next->prev = waiter->prev;
     else
-        target->waiters_last = waiter->prev;
+        first->prev = waiter->prev;
+    if (waiter == first)
+        target->waiters_first = waiter->next;
+    else
+        waiter->prev->next = waiter->next;
     waiter->target = NULL;
 }

@@ -454,7 +454,7 @@ static struct tutti__record *new_scope(lua_State *L, struct tutti__lua *lua)
     lua_getfield(L, 1, "limit");
     scope->limit = (uint32_t)lua_tointeger(L, -1);
     lua_getfield(L, 1, "name");
-    lua_setiuservalue(L, -3, UV_NAME);
+    tutti__record_set_name(L, -3);
     lua_pop(L, 1);
     tutti__record_note_place(L, record, 1);
     if (record->source == 0) { /* the function itself is the body of a task */

@@ -26,7 +26,7 @@ static struct tutti__record *start_script(lua_State *L, struct tutti__lua *lua, 
     struct tutti__record *record = tutti__record_new(L, lua, RECORD_LOCAL, 0);
     lua_insert(L, 1);
     lua_pushstring(L, name);
-    lua_setiuservalue(L, 1, UV_NAME);
+    tutti__record_set_name(L, 1);
     record->flags |= RECORD_SCRIPT | RECORD_QUIET;
     lua_pushvalue(L, 2);
     lua_setiuservalue(L, 1, UV_BODY);

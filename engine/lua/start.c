@@ -234,7 +234,7 @@ static int start_read(lua_State *L, struct tutti__lua *lua, const struct tutti__
         record->flags |= RECORD_RUN_ON_SKIP;
     if (!lua_isnil(L, 1 + OPTION_NAME)) {
         lua_pushvalue(L, 1 + OPTION_NAME);
-        lua_setiuservalue(L, 1, UV_NAME);
+        tutti__record_set_name(L, 1);
     }
     lua_pushvalue(L, 1 + OPTION_FUNCTION);
     lua_setiuservalue(L, 1, UV_BODY);
@@ -315,7 +315,7 @@ void tutti__start_options(lua_State *L, struct tutti__record *record, int index,
     if (field_is_true(L, options, "background"))
         record->flags |= RECORD_BACKGROUND;
     lua_getfield(L, options, "name");
-    lua_setiuservalue(L, index, UV_NAME);
+    tutti__record_set_name(L, index);
     const struct tutti__record *owner = record->lua->current;
     if (owner != NULL && field_is_true(L, options, "same_place")) { /* a part of what the task was started for */
         record->source = owner->source;

@@ -80,8 +80,7 @@ enum tutti__record_flag {
 enum {
     UV_BODY = 1, /* the function; once settled the result (see result_count) or the error */
     UV_ARGS,     /* the arguments (see args_count); once started the coroutine */
-    UV_NAME,     /* a string or nil */
-    UV_EXTRA,    /* nil or a table, see EXTRA_* */
+    UV_EXTRA,    /* nil, its name, or a table, see EXTRA_* */
     UV_COUNT = UV_EXTRA,
 };
 
@@ -93,8 +92,10 @@ enum { TUTTI__AFTER_FEW = 64 };
 enum { TUTTI__OPTION_WORDS = 7 };
 
 /* Keys of the UV_EXTRA table. */
-enum { EXTRA_AFTER = 1, EXTRA_FAILED, EXTRA_CANCEL, EXTRA_LIST, EXTRA_ENV };
+enum { EXTRA_NAME = 1, EXTRA_AFTER, EXTRA_FAILED, EXTRA_CANCEL, EXTRA_LIST, EXTRA_ENV };
 
+/* Kept small: a million tasks that wait are a million of these. What shares memory is never asked for in
+ * the other's time. */
 struct tutti__record {
     struct tutti__lua *lua;
     struct tutti__record *parent;
@@ -104,39 +105,53 @@ struct tutti__record {
     struct tutti__record *child_first; /* children that have not settled */
     struct tutti__record *sibling_next;
     struct tutti__record *sibling_prev;
-    struct tutti__waiter *waiters_first;
-    struct tutti__waiter *waiters_last;
-    struct tutti__record *ready_next; /* ready queue, or the list of settled records */
-    struct tutti__record *ready_prev; /* ready queue */
-    lua_State *co;                    /* LOCAL: while started */
-    struct tutti__listener *listener; /* while `task` may be cancelled by others; see pool.c */
-    struct tutti__edge_home *edge;    /* REMOTE, while ARMED; see proxy.c */
-    tutti_task *task;                 /* REMOTE: what it stands for (a reference); LOCAL: its export */
+    struct tutti__waiter *waiters_first; /* whose `prev` is the last one */
+    lua_State *co;                       /* LOCAL: while started */
+    union {
+        struct tutti__listener *listener; /* not REMOTE, while `task` may be cancelled by others: pool.c */
+        struct tutti__edge_home *edge;    /* REMOTE, while ARMED; see proxy.c */
+    };
+    tutti_task *task; /* REMOTE: what it stands for (a reference); LOCAL: its export */
     /* While suspended: takes the wait back, so that the record can be resumed for another reason. */
     void (*withdraw)(struct tutti__record *record);
     void *op; /* what `withdraw` is about */
-    /* Not NULL: pushes the function and its arguments in place of UV_BODY and UV_ARGS, and returns
-     * how many arguments; may raise. */
     union {
+        /* LOCAL, not started. Not NULL: pushes the function and its arguments in place of UV_BODY and
+         * UV_ARGS, and returns how many arguments; may raise. */
         int (*start)(lua_State *L, struct tutti__record *record);
         const char *label; /* once LABELLED: its name, see stuck.h */
+        struct {           /* GATHER */
+            uint32_t winner;    /* which member decided, or how many have been taken */
+            uint32_t collected; /* how many wait to be taken, and have been */
+        };
     };
-    struct tutti__waiter await;
-    uint64_t id;
+    union {
+        struct tutti__waiter await; /* linked while it awaits a record of this state */
+        struct tutti__timer nap;    /* while `withdraw` is that of a sleep, see await.c */
+        struct {
+            struct tutti__record *ready_next; /* while in a ready queue, or in the list of settled records */
+            struct tutti__record *ready_prev; /* while in a ready queue */
+        };
+    };
+    uint32_t id_low;
     uint32_t slot; /* 0 = none */
     uint32_t flags;
     uint32_t deps_left;
     uint32_t deps_count;
     int32_t line;           /* where it was started: source is an index into lua->sources */
     uint32_t source;
-    uint32_t args_count;
-    uint32_t result_count;
+    union {
+        uint32_t args_count;   /* LOCAL, not started */
+        uint32_t result_count; /* once done */
+    };
     uint32_t born_ms;       /* when it was made, see tree.h */
-    uint32_t winner;        /* GATHER: which member decided, or how many have been taken */
+    uint8_t id_high;
     uint8_t kind;
     uint8_t state; /* enum tutti_task_state */
-    uint8_t priority;
-    uint8_t gather; /* GATHER: which, see gather.c */
+    union {
+        uint8_t priority; /* LOCAL, REMOTE */
+        uint8_t gather;   /* GATHER: which, see gather.c */
+    };
 };
 
 #define TUTTI__PRIORITIES 3
@@ -337,6 +352,16 @@ void tutti__record_push_name(lua_State *L, struct tutti__record *record, int ind
 /* Push EXTRA_key (nil if there is none) / pop a value into it. `index` is the userdata's. */
 void tutti__record_get_extra(lua_State *L, int index, int key);
 void tutti__record_set_extra(lua_State *L, int index, int key);
+
+/* Pop its name, a string or nil / push it, and return its type. `index` is the userdata's. */
+void tutti__record_set_name(lua_State *L, int index);
+int tutti__record_get_name(lua_State *L, int index);
+
+/* Of the tasks of a state no other has the same. */
+static inline uint64_t tutti__record_id(const struct tutti__record *record)
+{
+    return (uint64_t)record->id_high << 32 | record->id_low;
+}
 
 /* Link / unlink a wait. `waiter->owner` and `fire` are set by the caller. */
 void tutti__waiter_link(struct tutti__waiter *waiter, struct tutti__record *target);

@@ -18,7 +18,7 @@ enum { DEPTH_MAX = 16, SOURCES_STEP = 16 };
 
 void tutti__stuck_note_name(lua_State *L, struct tutti__record *record, int index)
 {
-    if (lua_getiuservalue(L, index, UV_NAME) == LUA_TSTRING) {
+    if (tutti__record_get_name(L, index) == LUA_TSTRING) {
         record->label = lua_tostring(L, -1);
         record->flags |= RECORD_LABELLED;
     }
@@ -89,7 +89,7 @@ static void add_record(struct text *text, const struct tutti__record *record)
         add_number(text, (uint64_t)record->line);
     } else {
         add_text(text, "task ");
-        add_number(text, record->id);
+        add_number(text, tutti__record_id(record));
     }
 }
 

@@ -20,7 +20,7 @@ static int write_name(lua_State *L, const struct tutti__record *record, int inde
                       size_t size)
 {
     int length = 0;
-    if (lua_getiuservalue(L, index, UV_NAME) == LUA_TSTRING) {
+    if (tutti__record_get_name(L, index) == LUA_TSTRING) {
         length = snprintf(text, size, "%s", lua_tostring(L, -1));
     } else if (record->source != 0) {
         lua_rawgeti(L, LUA_REGISTRYINDEX, record->lua->ref_sources);
@@ -71,9 +71,9 @@ void tutti__task_note_push(lua_State *L, struct tutti__lua *lua, void *object)
     const struct tutti__record *record = tutti__proxy_push(L, lua, note->task);
     if (record->kind != RECORD_REMOTE || record->source != 0 || note->name[0] == '\0')
         return;
-    if (lua_getiuservalue(L, -1, UV_NAME) == LUA_TNIL) {
+    if (tutti__record_get_name(L, -1) == LUA_TNIL) {
         lua_pushstring(L, note->name);
-        lua_setiuservalue(L, -3, UV_NAME);
+        tutti__record_set_name(L, -3);
     }
     lua_pop(L, 1);
 }

@@ -164,7 +164,7 @@ static void push_node(lua_State *L, struct tutti__record *record, int depth, uin
     int node = lua_gettop(L);
     tutti__record_push(L, record);
     int index = lua_gettop(L);
-    lua_pushinteger(L, (lua_Integer)record->id);
+    lua_pushinteger(L, (lua_Integer)tutti__record_id(record));
     lua_setfield(L, node, "id");
     tutti__record_push_name(L, record, index);
     lua_setfield(L, node, "name");

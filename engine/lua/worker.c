@@ -144,7 +144,7 @@ static int take_gift(lua_State *L)
     if (record->parent != NULL || record->kind != RECORD_REMOTE)
         return 0;
     lua_pushstring(L, gift->name);
-    lua_setiuservalue(L, -2, UV_NAME);
+    tutti__record_set_name(L, -2);
     tutti__proxy_arm(L, record, -1);
     tutti__record_adopt(lua->root, record);
     return 0;
