@@ -106,7 +106,7 @@ static struct tutti__record *start(lua_State *L, struct tutti__testing *test, in
     struct tutti__record *record = tutti__record_new(L, test->lua, RECORD_LOCAL, 0);
     int index = lua_gettop(L);
     lua_getfield(L, 1, "name");
-    lua_setiuservalue(L, index, UV_NAME);
+    tutti__record_set_name(L, index);
     lua_pushvalue(L, 2);
     lua_setiuservalue(L, index, UV_BODY);
     for (int i = 3; i <= last; i++)
