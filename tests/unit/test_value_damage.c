@@ -2,22 +2,31 @@
 /*
  * test_value_damage.c - bytes that are not a message are an error, never a crash (run under ASan).
  */
-#include "test_value.h"
+#include "test_value_make.h"
 
 #include "value/proto.h"
 
-/* A copy of a message whose bytes may be changed; the objects are the original's. */
-static struct tutti__buffer *copy_buffer(const struct tutti__buffer *b)
+/* A copy of a message's first `size` bytes, which may be changed; the objects are the original's. It is
+ * a block of its own size, so that ASan sees a read behind it. */
+static struct tutti__buffer *copy_part(const struct tutti__buffer *b, size_t size)
 {
-    struct tutti__buffer *copy = tutti__alloc(sizeof *copy + b->size);
-    REQUIRE(copy != NULL, "memory");
-    memcpy(copy->bytes, b->bytes, b->size);
-    copy->size = b->size;
+    struct tutti__buffer *copy = tutti__alloc(sizeof *copy + size);
+    if (copy == NULL) {
+        REQUIRE(false, "memory");
+        abort();
+    }
+    memcpy(copy->bytes, b->bytes, size);
+    copy->size = size;
     copy->is_plain = b->is_plain;
     copy->ops = b->ops;
     copy->objects = b->objects;
     copy->object_count = b->object_count;
     return copy;
+}
+
+static struct tutti__buffer *copy_buffer(const struct tutti__buffer *b)
+{
+    return copy_part(b, b->size);
 }
 
 static struct test_handle handle = {.refs = 1, .number = 3};
@@ -37,10 +46,7 @@ static void cut_off(struct test_pair *p, const char *make)
     REQUIRE(b != NULL, "encoded: %s", p->err);
     size_t wrong = 0;
     for (size_t size = 0; size < b->size; size++) {
-        /* Of its own size, so that ASan sees a read behind it. */
-        struct tutti__buffer *part = copy_buffer(b);
-        struct tutti__buffer *exact = tutti__realloc(part, sizeof *exact + size);
-        exact->size = size;
+        struct tutti__buffer *exact = copy_part(b, size);
         if (test_decode(p, exact) || lua_gettop(p->to) != 1 ||
             strstr(lua_tostring(p->to, -1), "damaged message") == NULL) {
             wrong++;
@@ -76,6 +82,39 @@ static void flipped(struct test_pair *p, const char *make, const char *look)
     OK(errors > 0, "%zu of %zu turned bits were noticed", errors, b->size * 8);
     OK(test_decode(p, b) && test_run(p->to, look, 0), "and the whole message still decodes");
     tutti__buffer_unref(b);
+}
+
+/* Random samples: whatever is cut off or turned over, the state does not fall with it. */
+static void samples(struct test_pair *p)
+{
+    enum { SAMPLES = 100, SIZE_MAX_ = 8, BYTES_MAX = 400 };
+    uint64_t random = tap_seed();
+    size_t decoded = 0;
+    size_t errors = 0;
+    REQUIRE(test_run(p->from, test_make, 0), "the samples' code loads");
+    for (int i = 0; i < SAMPLES;) {
+        char make[100];
+        snprintf(make, sizeof make, "return table.unpack(make(%u, %u))",
+                 (unsigned)(tap_random(&random) >> 34), (unsigned)(tap_random(&random) % SIZE_MAX_));
+        struct tutti__buffer *b = test_encode(p, make);
+        REQUIRE(b != NULL, "%s: %s", make, p->err);
+        i += b->size <= BYTES_MAX; /* larger ones take too long */
+        for (size_t n = 0; b->size <= BYTES_MAX && n < b->size * 9; n++) {
+            struct tutti__buffer *copy = copy_part(b, n < b->size ? n : b->size);
+            if (n >= b->size) {
+                size_t bit = n - b->size;
+                copy->bytes[bit / 8] ^= (uint8_t)(1u << (bit % 8));
+            }
+            bool pass = test_decode(p, copy);
+            decoded += pass;
+            errors += !pass;
+            tutti__free(copy);
+        }
+        tutti__buffer_unref(b);
+    }
+    lua_settop(p->to, 0);
+    lua_gc(p->to, LUA_GCCOLLECT, 0);
+    OK(errors > decoded / 4 && decoded > 0, "%zu errors, %zu values", errors, decoded);
 }
 
 /* A variable that the other function does not have: Lua itself would not check. */
@@ -224,6 +263,7 @@ int main(void)
     cut_off(&p, plain);
     flipped(&p, everything, "local t, f = ... assert(f() == 1 and t.t == t)");
     flipped(&p, plain, "local _, yes, five = ... assert(yes == true and five == -5)");
+    samples(&p);
     wrong_cell(&p);
     code(&p);
     raw_bytes(p.to);
