@@ -116,6 +116,18 @@ void *tutti__bridge_uv_loop(tutti_engine *e)
     return tutti__loop_uv(e->loop);
 }
 
+struct tutti__signal_watch *tutti__bridge_signal_watch(tutti_engine *e, int number,
+                                                       void (*fn)(int number, void *user),
+                                                       void *user)
+{
+    return tutti__signal_watch(e->loop, number, fn, user);
+}
+
+void tutti__bridge_signal_unwatch(struct tutti__signal_watch *watch)
+{
+    tutti__signal_unwatch(watch);
+}
+
 int tutti__bridge_timer_start(tutti_engine *e, struct tutti__timer *timer, uint64_t deadline_ns)
 {
     return tutti__loop_timer_start(e->loop, timer, deadline_ns);

@@ -11,6 +11,7 @@
 #include "base/blocks.h"
 #include "io/fd_wait.h"
 #include "io/process.h"
+#include "io/signal.h"
 #include "io/timer.h"
 #include "sched/blocking.h"
 #include "sched/home.h"
@@ -123,6 +124,12 @@ void *tutti__bridge_uv_loop(tutti_engine *e);
  * TUTTI_ENOMEM: not armed (never for one that is armed already). */
 int tutti__bridge_timer_start(tutti_engine *e, struct tutti__timer *timer, uint64_t deadline_ns);
 void tutti__bridge_timer_stop(tutti_engine *e, struct tutti__timer *timer);
+
+/* A signal told on the loop's thread: see io/signal.h. Thread: the loop's. */
+struct tutti__signal_watch *tutti__bridge_signal_watch(tutti_engine *e, int number,
+                                                       void (*fn)(int number, void *user),
+                                                       void *user);
+void tutti__bridge_signal_unwatch(struct tutti__signal_watch *watch);
 
 /* The engine's clock (base/env.h), in ns. Thread: any. */
 uint64_t tutti__bridge_now_ns(tutti_engine *e);

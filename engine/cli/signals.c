@@ -18,6 +18,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tutti_lua.h"
+
 /* The process has one set of signals, so this is the program's, not an engine's. */
 static struct {
     pthread_t thread;
@@ -133,6 +135,18 @@ static void say(int number, int count)
                                : "tutti: %s: killed\n", what);
 }
 
+/* Does a task of the script await it? The first Ctrl-C only: the second is for whoever sits there. */
+static bool is_scripts(int number)
+{
+    static bool had_interrupt;
+    if ((number != SIGINT && number != SIGTERM && number != SIGHUP) || (number == SIGINT && had_interrupt))
+        return false;
+    if (tutti_lua_signal(watcher.engine, number) != TUTTI_OK)
+        return false;
+    had_interrupt = had_interrupt || number == SIGINT;
+    return true;
+}
+
 static void *watch(void *unused)
 {
     (void)unused;
@@ -146,6 +160,8 @@ static void *watch(void *unused)
             post(number, count);
             continue;
         }
+        if (count == 0 && is_scripts(number))
+            continue;
         count++;
         if (count > 2)
             cli_signals_die(first); /* nobody answers */

@@ -54,6 +54,16 @@ TUTTI_API int tutti_lua_run(lua_State *L, const char *name, int argc, int *statu
  */
 TUTTI_API int tutti_lua_cancel(lua_State *L, const char *reason);
 
+/**
+ * End the tasks made by tutti.signal that await this signal, as a host that takes signals by itself (sigwait)
+ * does. A host that does not has nothing to do: while such a task is pending the loop watches the signal.
+ *
+ * Thread:  any; not in a signal handler. The engine's states exist as long as the call lasts.
+ * Returns: TUTTI_OK: there was one · TUTTI_EAGAIN: there was none, do as you would without tutti ·
+ *          TUTTI_EINVAL.
+ */
+TUTTI_API int tutti_lua_signal(tutti_engine *e, int number);
+
 #ifdef __cplusplus
 }
 #endif

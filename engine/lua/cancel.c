@@ -86,6 +86,9 @@ static void cancel_gather(lua_State *L, struct work *work, struct tutti__record 
 
 static void cancel_remote(lua_State *L, struct tutti__record *record, int index)
 {
+    if (record->withdraw != NULL) /* it is in a list of its own kind: see signal.c */
+        record->withdraw(record);
+    record->withdraw = NULL;
     if (record->task == NULL || tutti_task_cancel(record->task) == TUTTI_OK)
         settle_cancelled(L, record, index);
     /* Otherwise it has started (its end will arrive), or its end is on its way already. */

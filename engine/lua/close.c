@@ -9,6 +9,7 @@
 #include "lua/door.h"
 #include "lua/interrupt.h"
 #include "lua/pool.h"
+#include "lua/signal.h"
 #include "lua/stuck.h"
 #include "lua/waitlist.h"
 #include "lua/worker.h"
@@ -115,8 +116,10 @@ void tutti__lua_end(struct tutti__lua *lua)
     tutti__interrupt_close(lua);
     tutti__lua_forget(lua);
     lua->has_ended = true;
-    if (!lua->is_worker)
+    if (!lua->is_worker) {
+        tutti__signals_close(tutti__shared_signals(lua->engine));
         tutti__shared_forget(lua);
+    }
     if (lua->home != NULL) {
         lua->home->pump = NULL;
         lua->home->has_work = NULL;

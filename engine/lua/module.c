@@ -22,6 +22,7 @@
 #include "lua/register.h"
 #include "lua/scope.h"
 #include "lua/semaphore.h"
+#include "lua/signal.h"
 #include "lua/sources.h"
 #include "lua/start.h"
 #include "lua/tree.h"
@@ -400,6 +401,7 @@ int luaopen_tutti_core(lua_State *L)
     tutti__lua_functions(L, lua, tutti__bytes_functions);
     tutti__lua_functions(L, lua, tutti__register_functions);
     tutti__lua_functions(L, lua, tutti__semaphore_functions);
+    tutti__lua_functions(L, lua, tutti__signal_functions);
     tutti__lua_functions(L, lua, tutti__event_functions);
     tutti__lua_functions(L, lua, tutti__native_functions);
     tutti__lua_functions(L, lua, tutti__process_functions);

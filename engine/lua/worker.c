@@ -17,6 +17,7 @@
 #include "lua/interrupt.h"
 #include "lua/module.h"
 #include "lua/proxy.h"
+#include "lua/signal.h"
 #include "tutti_lua.h"
 
 struct tutti__shared {
@@ -24,6 +25,7 @@ struct tutti__shared {
     char *path;  /* [mu] package.path of the loop state */
     char *cpath; /* [mu] */
     bool is_program;         /* [const once a script runs] */
+    struct tutti__signals *signals; /* [const] */
     struct tutti__lua *loop; /* [loop] the loop state's half; NULL once that state has ended */
 };
 
@@ -33,6 +35,7 @@ static void free_shared(void *slot)
 {
     struct tutti__shared *shared = (struct tutti__shared *)slot;
     pthread_mutex_destroy(&shared->mu);
+    tutti__signals_free(shared->signals);
     free(shared->path);
     free(shared->cpath);
     free(shared);
@@ -46,6 +49,11 @@ struct tutti__shared *tutti__shared_of(tutti_engine *engine)
     shared = (struct tutti__shared *)calloc(1, sizeof *shared);
     if (shared == NULL)
         return NULL;
+    shared->signals = tutti__signals_new(engine);
+    if (shared->signals == NULL) {
+        free(shared);
+        return NULL;
+    }
     pthread_mutex_init(&shared->mu, NULL);
     /* The loop state is made before any worker can ask, so this is done once, on one thread. */
     tutti__bridge_set_lua(engine, shared, free_shared);
@@ -117,6 +125,12 @@ bool tutti__shared_is_program(tutti_engine *engine)
 {
     const struct tutti__shared *shared = (const struct tutti__shared *)tutti__bridge_lua(engine);
     return shared != NULL && shared->is_program;
+}
+
+struct tutti__signals *tutti__shared_signals(tutti_engine *engine)
+{
+    const struct tutti__shared *shared = (const struct tutti__shared *)tutti__bridge_lua(engine);
+    return shared == NULL ? NULL : shared->signals;
 }
 
 void tutti__shared_forget(struct tutti__lua *lua)

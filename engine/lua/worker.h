@@ -22,6 +22,9 @@ void tutti__shared_note_paths(lua_State *L, struct tutti__lua *lua);
 void tutti__shared_set_program(tutti_engine *engine);
 bool tutti__shared_is_program(tutti_engine *engine);
 
+/* What tasks await of signals; NULL: no state has asked yet. Thread: any. */
+struct tutti__signals *tutti__shared_signals(tutti_engine *engine);
+
 /* The loop state has ended: nothing is given to its root any more. Thread: the loop's. */
 void tutti__shared_forget(struct tutti__lua *lua);
 

@@ -42,4 +42,12 @@ local function every(period, f)
   return task
 end
 
-return { exports = { every = every } }
+--- A task that ends when the process gets this signal; it returns the name. While it is pending, the signal's
+--- default does not happen (SIGINT: the first time).
+---@nodiscard
+local function signal(name)
+  local task = core.signal(name, 2)
+  return task
+end
+
+return { exports = { every = every, signal = signal } }

@@ -186,12 +186,13 @@ end
 -- ---- on first use --------------------------------------------------------------------------
 
 local LATE = {
-  exec = "process",
   every = "background",
+  exec = "process",
   fs = "fs",
   map = "combine",
   reduce = "combine",
   sh = "process",
+  signal = "background",
   stats = "tasks",
   tasks = "tasks",
   testing = "testing",
