@@ -7,6 +7,7 @@
 #include "api/bridge.h"
 
 #include <stddef.h>
+#include <stdlib.h>
 
 #include "api/engine.h"
 #include "base/assert.h"
@@ -170,6 +171,35 @@ int tutti__bridge_block(tutti_engine *e, struct tutti__block_job *job)
 int tutti__bridge_process(tutti_engine *e, const struct tutti__process_spec *spec, tutti_task **out)
 {
     return tutti__process_start(e->processes, spec, out);
+}
+
+/* A wish on its way to the loop. */
+struct process_kill {
+    struct tutti__processes *processes;
+    tutti_task *task;
+};
+
+static void process_kill_here(void *user)
+{
+    struct process_kill *wish = (struct process_kill *)user;
+    tutti__processes_kill(wish->processes, wish->task);
+    tutti_task_unref(wish->task);
+    free(wish);
+}
+
+int tutti__bridge_process_kill(tutti_engine *e, tutti_task *task)
+{
+    struct process_kill *wish = (struct process_kill *)malloc(sizeof *wish);
+    if (wish == NULL)
+        return TUTTI_ENOMEM;
+    tutti_task_ref(task);
+    *wish = (struct process_kill){ e->processes, task };
+    int rc = tutti_post(e, process_kill_here, wish);
+    if (rc != TUTTI_OK) {
+        tutti_task_unref(task);
+        free(wish);
+    }
+    return rc;
 }
 
 int tutti__bridge_suspended_new(tutti_engine *e, tutti_task **out)

@@ -151,6 +151,10 @@ int tutti__bridge_block(tutti_engine *e, struct tutti__block_job *job);
 int tutti__bridge_process(tutti_engine *e, const struct tutti__process_spec *spec,
                           tutti_task **out);
 
+/* Kill the process of `task`, if it is one and still runs: soon, with no grace. Thread: any.
+ * Returns: TUTTI_OK · TUTTI_ENOMEM · TUTTI_ESTOPPED. */
+int tutti__bridge_process_kill(tutti_engine *e, tutti_task *task);
+
 /* ---- natives ------------------------------------------------------------------------------ */
 
 /* Find what tutti_register stored. Returns false if there is none of this name. Thread: any. */

@@ -260,6 +260,20 @@ void tutti__process_stop(struct tutti__process *p, enum tutti__process_end why)
     /* STARTING: seen when it has started. */
 }
 
+void tutti__processes_kill(struct tutti__processes *all, const tutti_task *task)
+{
+    struct tutti__process *p = all->first;
+    while (p != NULL && p->task != task)
+        p = p->next;
+    if (p == NULL)
+        return; /* it has ended, or its record is still on its way: then it will not start */
+    p->spec.grace_ns = 0; /* of one that is just being started; only this thread reads it */
+    bool has_started = p->phase == TUTTI__PROCESS_RUNNING || p->phase == TUTTI__PROCESS_ENDED;
+    tutti__process_stop(p, TUTTI__END_CANCEL); /* one that has not may be gone after that */
+    if (has_started && !p->is_killed)
+        kill_now(p);
+}
+
 static void on_timer(struct tutti__timer *timer)
 {
     struct tutti__process *p = TUTTI__PROCESS_OF(timer, timer);

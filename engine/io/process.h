@@ -94,6 +94,9 @@ void tutti__processes_free(struct tutti__processes *all);
 /* Send a signal to the group of each child that runs, or has left members behind. */
 void tutti__processes_signal(struct tutti__processes *all, int signal);
 
+/* Kill the process of `task` with its group, now, if it still runs: cancelled, and with no grace left. */
+void tutti__processes_kill(struct tutti__processes *all, const tutti_task *task);
+
 /**
  * Cancel all processes and let no new one start.
  * Calls:   gone(user), once, when none is left; perhaps within this call.

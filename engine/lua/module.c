@@ -25,6 +25,7 @@
 #include "lua/signal.h"
 #include "lua/sources.h"
 #include "lua/start.h"
+#include "lua/supervise.h"
 #include "lua/tree.h"
 #include "lua/uv.h"
 #include "lua/worker.h"
@@ -240,6 +241,7 @@ static int l_run(lua_State *L)
         return tutti__usage(L, 1, "tutti.run() is for programs outside any task: a task ends its "
                                   "children by itself, or awaits them");
     lua->root->flags |= RECORD_JOINING;
+    tutti__supervise_joined(lua->root);
     if (tutti__record_may_end(lua->root))
         tutti__cancel_background(L, lua->root);
     bool is_done = root_is_idle(lua) || tutti__block_on(lua, root_is_idle, lua);
@@ -397,6 +399,7 @@ int luaopen_tutti_core(lua_State *L)
     tutti__lua_functions(L, lua, tutti__gather_functions);
     tutti__lua_functions(L, lua, tutti__combine_functions);
     tutti__lua_functions(L, lua, tutti__pool_functions);
+    tutti__lua_functions(L, lua, tutti__supervise_functions);
     tutti__lua_functions(L, lua, tutti__channel_functions);
     tutti__lua_functions(L, lua, tutti__bytes_functions);
     tutti__lua_functions(L, lua, tutti__register_functions);

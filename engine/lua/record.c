@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "lua/stuck.h"
+#include "lua/supervise.h"
 
 struct tutti__waiter *tutti__record_deps(struct tutti__record *record)
 {
@@ -307,6 +308,8 @@ int tutti__record_get_name(lua_State *L, int index)
 
 void tutti__waiter_link(struct tutti__waiter *waiter, struct tutti__record *target)
 {
+    if ((target->flags & RECORD_SUPERVISES) != 0)
+        tutti__supervise_awaited(target);
     struct tutti__waiter *first = target->waiters_first;
     waiter->target = target;
     waiter->next = NULL;

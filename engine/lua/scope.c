@@ -16,6 +16,7 @@
 #include "lua/door.h"
 #include "lua/duration.h"
 #include "lua/interrupt.h"
+#include "lua/supervise.h"
 
 enum { AT_SCOPE = 1, AT_HANDLER, AT_BODY };
 
@@ -53,6 +54,12 @@ static int expire(lua_State *L)
     lua_pushfstring(L, "it took longer than %s", lua_tostring(L, -1));
     end_by(L, record, CAUSE_DEADLINE);
     return 0;
+}
+
+void tutti__scope_cut(lua_State *L, struct tutti__record *record)
+{
+    lua_pushliteral(L, "it was killed");
+    end_by(L, record, CAUSE_DEADLINE);
 }
 
 void tutti__scope_expire(lua_State *L, struct tutti__lua *lua, uint64_t now_ns)
@@ -388,6 +395,7 @@ static int join(lua_State *L, struct tutti__record *record)
 {
     struct tutti__lua *lua = record->lua;
     if (record->child_first != NULL) {
+        tutti__supervise_joined(record);
         tutti__scope_abandon_within(L, record);
         if (tutti__scope_of(record)->has_failed)
             tutti__cancel_children(L, record, "the scope it was started in failed");
@@ -487,6 +495,8 @@ static int l_scope(lua_State *L)
     lua_pushcfunction(L, tutti__error_handler);
     lua_insert(L, AT_HANDLER);
     open_scope(L, record);
+    if (tutti__scope_of(record)->is_shield && (lua->current->flags & RECORD_KILLED) != 0)
+        seconds = 0;
     if (seconds >= 0)
         start_deadline(L, record, seconds);
     if (!plain) {

@@ -64,6 +64,9 @@ void tutti__scope_abandon(lua_State *L, struct tutti__record *scope);
 /* Abandon the scopes among the children of a record whose body has ended. */
 void tutti__scope_abandon_within(lua_State *L, struct tutti__record *record);
 
+/* End a shield as if its time limit had come. */
+void tutti__scope_cut(lua_State *L, struct tutti__record *scope);
+
 /* Cancel the scopes on the current task's stack whose deadline has passed. May be called from a count
  * hook of the running coroutine. */
 void tutti__scope_expire(lua_State *L, struct tutti__lua *lua, uint64_t now_ns);

@@ -11,6 +11,8 @@
 
 #include <string.h>
 
+#include "lua/supervise.h"
+
 /* ---- telling ------------------------------------------------------------------------------ */
 
 static void leave_parent(struct tutti__record *record)
@@ -68,6 +70,8 @@ static void tell_parent(lua_State *L, struct tutti__record *record, int index)
     if (parent == NULL)
         return;
     leave_parent(record);
+    if ((parent->flags & RECORD_SUPERVISES) != 0)
+        tutti__supervise_ended(L, parent, record, index);
     if (record->state == TUTTI_TASK_FAILED && (record->flags & RECORD_ADOPTED) == 0)
         own_failure(L, parent, record, index);
     if ((parent->flags & RECORD_JOINING) == 0)
@@ -207,6 +211,7 @@ void tutti__record_body_ended(lua_State *L, struct tutti__record *record, bool f
         return;
     }
     tutti__scope_abandon_within(L, record);
+    tutti__supervise_joined(record);
     if (failed || (record->flags & RECORD_CANCEL) != 0)
         tutti__cancel_children(L, record, failed ? "the task that started it failed" : NULL);
     else if (tutti__record_may_end(record))

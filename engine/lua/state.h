@@ -71,6 +71,9 @@ enum tutti__record_flag {
     RECORD_BACKGROUND = 1u << 18, /* holds no join open: cancelled when its owner waits for no other; it
                                      stands behind all other children of its owner */
     RECORD_LIVE = 1u << 17,       /* LOCAL: its next checkpoint raises a cancellation; see cancel.c */
+    RECORD_SUPERVISES = 1u << 24, /* is told of each child's end, and owns it: see supervise.c */
+    RECORD_OWNS_SUPERVISOR = 1u << 25, /* among its children is, or was, one with SUPERVISES */
+    RECORD_KILLED = 1u << 27,     /* LOCAL: cancelled, and its shields hold nothing off any more */
     RECORD_LABELLED = 1u << 28,   /* LOCAL, started: `label` is there */
     RECORD_TOLD = 1u << 29,       /* its cancellation has been raised: the cleanup runs */
     RECORD_COLLECTED = 1u << 15,  /* its finaliser has run: only other finalisers can still see it */
@@ -92,7 +95,7 @@ enum { TUTTI__AFTER_FEW = 64 };
 enum { TUTTI__OPTION_WORDS = 7 };
 
 /* Keys of the UV_EXTRA table. */
-enum { EXTRA_NAME = 1, EXTRA_AFTER, EXTRA_FAILED, EXTRA_CANCEL, EXTRA_LIST, EXTRA_ENV };
+enum { EXTRA_NAME = 1, EXTRA_AFTER, EXTRA_FAILED, EXTRA_CANCEL, EXTRA_LIST, EXTRA_ENV, EXTRA_ENDED };
 
 /* Kept small: a million tasks that wait are a million of these. What shares memory is never asked for in
  * the other's time. */

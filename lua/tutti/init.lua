@@ -65,6 +65,9 @@ local function starter(what, on, level)
   return core.start
 end
 
+-- The supervisor starts tasks as tutti.task does.
+options.starter, options.start_checked = starter, start_checked
+
 -- The full form: tutti.task{ f, after = {t1, t2}, on = "loop" | "pool", args = {...}, ... }. The C half reads
 -- plain options by itself; this reads all others, and finds the mistakes.
 core.helper("task_with_options", function(spec)
@@ -102,6 +105,11 @@ end
 
 local recipe_meta = { __name = "tutti.recipe" }
 recipe_meta.__index = recipe_meta
+
+--- Is `value` a recipe? Its `spec` is what it was made of.
+function options.is_recipe(value)
+  return type(value) == "table" and getmetatable(value) == recipe_meta
+end
 
 --- A definition that can be started any number of times: tutti.recipe{ name =, f, ... }
 function tutti.recipe(spec)
@@ -194,6 +202,7 @@ local LATE = {
   sh = "process",
   signal = "background",
   stats = "tasks",
+  supervisor = "supervisor",
   tasks = "tasks",
   testing = "testing",
   uv = "uv",
