@@ -26,23 +26,6 @@ void tutti__wait_end(struct tutti__record *record)
     tutti__ready_push(record->lua, record);
 }
 
-void tutti__wait_may(lua_State *L, struct tutti__lua *lua, const char *what)
-{
-    if (L != lua->current->co) {
-        tutti__usage(L, 1,
-                     "%s inside a plain coroutine would yield to whoever resumes that coroutine, not "
-                     "to the scheduler: call it in the task itself, or make the coroutine a task with "
-                     "tutti.spawn",
-                     what);
-    } else if (!lua_isyieldable(L)) {
-        tutti__usage(L, 1,
-                     "%s cannot wait here: the function was called by C code (a sort comparator, a "
-                     "gsub callback, __tostring, require, an xpcall handler); await before that call "
-                     "and use the result inside",
-                     what);
-    }
-}
-
 struct tutti__record *tutti__wait_check(lua_State *L, struct tutti__lua *lua, const char *what)
 {
     if (lua->current == NULL)

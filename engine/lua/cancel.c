@@ -211,7 +211,7 @@ static bool is_of(lua_State *L, struct tutti__record *record, int error)
 {
     if ((record->flags & RECORD_CANCEL) == 0)
         return false;
-    tutti__record_push(L, record);
+    tutti__scope_push(L, record);
     tutti__record_get_extra(L, -1, EXTRA_CANCEL);
     bool is = lua_rawequal(L, -1, error);
     lua_pop(L, 2);
@@ -239,7 +239,7 @@ void tutti__checkpoint(lua_State *L, struct tutti__lua *lua)
     if (!tutti__cancel_is_due(lua))
         return;
     struct tutti__record *source = tutti__cancel_source(lua->current);
-    tutti__record_push(L, source);
+    tutti__scope_push(L, source);
     tutti__record_get_extra(L, -1, EXTRA_CANCEL);
     tutti__interrupt_raised(lua, source);
     lua_error(L);

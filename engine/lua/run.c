@@ -8,7 +8,9 @@
  * Layer: lua. Thread: the state's home.
  * Invariant: lua->current is the record whose coroutine runs, NULL while none does.
  */
+#include "lua/coroutine.h"
 #include "lua/interrupt.h"
+#include "lua/scope.h"
 #include "lua/start.h"
 #include "lua/stuck.h"
 
@@ -209,6 +211,8 @@ void tutti__run_record(lua_State *L, struct tutti__record *record)
     lua->current = record;
     record->state = TUTTI_TASK_RUNNING;
     lua_State *previous = tutti__interrupt_enter(lua, co);
+    if (record->scope != NULL)
+        tutti__scope_resume(record);
     int status = lua_resume(co, L, count, &count);
     tutti__interrupt_leave(lua, previous);
     lua->current = NULL;
@@ -218,7 +222,7 @@ void tutti__run_record(lua_State *L, struct tutti__record *record)
         ended(L, record, co, count);
     } else if (status != LUA_YIELD) {
         broke(L, record, co);
-    } else if (record->withdraw == NULL && (record->flags & RECORD_IN_READY) == 0) {
+    } else if (!tutti__task_waits(record)) {
         yielded_astray(L, record, co);
     } else {
         lua_pop(co, count);

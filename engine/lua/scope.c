@@ -143,6 +143,14 @@ static void stop_deadline(struct tutti__record *record)
     (void)tutti_task_cancel(sleep->task);
 }
 
+void tutti__scope_resume(struct tutti__record *task)
+{
+    for (struct tutti__record *at = task->scope; at != NULL; at = tutti__scope_of(at)->below) {
+        if (tutti__scope_of(at)->deadline_ns != 0)
+            tutti__interrupt_deadline(task->lua, tutti__scope_of(at)->deadline_ns);
+    }
+}
+
 /* ---- on and off the stack ----------------------------------------------------------------- */
 
 static void open_scope(lua_State *L, struct tutti__record *record)
@@ -168,7 +176,7 @@ static void open_scope(lua_State *L, struct tutti__record *record)
 static void leave_stack(struct tutti__record *record)
 {
     struct tutti__record *task = record->scope;
-    struct tutti__record *at = task->scope;
+    struct tutti__record *at = task == NULL ? NULL : task->scope;
     while (at != NULL && at != record)
         at = tutti__scope_of(at)->below;
     if (at == NULL)
@@ -197,21 +205,38 @@ static void hand_on_failures(lua_State *L, struct tutti__record *record, int ind
     lua_settop(L, base);
 }
 
+/* Its function may still be suspended in a coroutine, so its userdata can still be asked for. */
 static void settle_abandoned(lua_State *L, struct tutti__record *record)
 {
     tutti__record_push(L, record);
     hand_on_failures(L, record, lua_gettop(L));
+    lua_rawgeti(L, LUA_REGISTRYINDEX, record->lua->ref_tasks);
+    lua_insert(L, -2);
+    lua_rawsetp(L, -2, record);
     lua_pop(L, 1);
     settle_scope(L, record);
 }
 
-void tutti__scope_abandon(lua_State *L, struct tutti__record *record)
+void tutti__scope_push(lua_State *L, struct tutti__record *record)
 {
-    if (tutti__record_is_settled(record) || tutti__scope_of(record)->is_abandoned)
+    if (record->slot != 0) {
+        tutti__record_push(L, record);
         return;
+    }
+    lua_rawgeti(L, LUA_REGISTRYINDEX, record->lua->ref_tasks);
+    lua_rawgetp(L, -1, record);
+    lua_remove(L, -2);
+}
+
+/* The stack the scope is on goes away: cancel it; it settles once its children have ended. */
+static void abandon(lua_State *L, struct tutti__record *record, const char *reason)
+{
+    if (record->slot == 0 || tutti__record_is_settled(record) || tutti__scope_of(record)->is_abandoned)
+        return; /* slot 0: not opened yet */
     tutti__scope_of(record)->is_abandoned = true;
     leave_stack(record);
-    lua_pushliteral(L, "the coroutine that it was opened in has ended");
+    record->scope = NULL;
+    lua_pushstring(L, reason);
     end_by(L, record, CAUSE_OUTER);
     record->flags |= RECORD_JOINING;
     tutti__scope_abandon_within(L, record);
@@ -228,7 +253,7 @@ void tutti__scope_abandon_within(lua_State *L, struct tutti__record *record)
     lua->telling = true; /* the list must hold still */
     for (struct tutti__record *child = record->child_first; child != NULL; child = child->sibling_next) {
         if (child->kind == RECORD_SCOPE)
-            tutti__scope_abandon(L, child);
+            abandon(L, child, "what the scope was opened in has ended");
     }
     lua->telling = telling;
     tutti__settle_tell(L, lua);
@@ -238,7 +263,7 @@ void tutti__scope_abandon_within(lua_State *L, struct tutti__record *record)
  * in the function itself.   [-2, +0, m] */
 static int l_close(lua_State *L)
 {
-    tutti__scope_abandon(L, (struct tutti__record *)lua_touserdata(L, 1));
+    abandon(L, (struct tutti__record *)lua_touserdata(L, 1), "the coroutine it was in has been closed");
     return 0;
 }
 
@@ -370,6 +395,14 @@ static bool passes_through(lua_State *L, const struct tutti__record *record)
 
 /* ---- the function ------------------------------------------------------------------------- */
 
+/* What it was opened in has ended while its coroutine did not run: its outcome is nobody's any more. */
+static int leave_abandoned(lua_State *L, struct tutti__record *record)
+{
+    leave_stack(record);
+    push_own_cancel(L);
+    return lua_error(L);
+}
+
 static int finish(lua_State *L, struct tutti__record *record)
 {
     leave_stack(record);
@@ -394,6 +427,8 @@ static int join_continue(lua_State *L, int status, lua_KContext context);
 static int join(lua_State *L, struct tutti__record *record)
 {
     struct tutti__lua *lua = record->lua;
+    if (tutti__scope_of(record)->is_abandoned)
+        return leave_abandoned(L, record);
     if (record->child_first != NULL) {
         tutti__supervise_joined(record);
         tutti__scope_abandon_within(L, record);
@@ -563,7 +598,7 @@ static int l_cancelled(lua_State *L)
     lua_pushboolean(L, tutti__cancel_is_due(lua));
     if (!lua_toboolean(L, -1))
         return 1;
-    tutti__record_push(L, tutti__cancel_source(lua->current));
+    tutti__scope_push(L, tutti__cancel_source(lua->current));
     tutti__record_get_extra(L, -1, EXTRA_CANCEL);
     tutti__error_get(L, -1, "reason");
     lua_replace(L, -3);

@@ -52,16 +52,20 @@ static inline bool tutti__scope_is_strict(const struct tutti__record *record)
     return record->kind == RECORD_SCOPE && !tutti__scope_of(record)->is_collect;
 }
 
+/* Push the userdata of a record that lies on the running stack, also of an abandoned scope. */
+void tutti__scope_push(lua_State *L, struct tutti__record *record);
+
+/* The task goes on inside its scopes: the interrupter must know the nearest deadline. */
+void tutti__scope_resume(struct tutti__record *task);
+
 /* A child of a strict scope has failed; its handle is at `index`. */
 void tutti__scope_child_failed(lua_State *L, struct tutti__record *scope, int index);
 
 /* The last child of a scope that joins has ended. */
 void tutti__scope_joined(lua_State *L, struct tutti__record *scope);
 
-/* The stack the scope is on goes away: cancel it; it settles once its children have ended. */
-void tutti__scope_abandon(lua_State *L, struct tutti__record *scope);
-
-/* Abandon the scopes among the children of a record whose body has ended. */
+/* A body has ended: scopes among the children of its record, in coroutines that do not run, are cancelled
+ * and settle once their own children have ended. */
 void tutti__scope_abandon_within(lua_State *L, struct tutti__record *record);
 
 /* End a shield as if its time limit had come. */

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lua/coroutine.h"
 #include "lua/door.h"
 #include "lua/interrupt.h"
 #include "lua/module.h"
@@ -143,6 +144,7 @@ static void replace_globals(lua_State *L, struct tutti__lua *lua)
     lua_pushcfunction(L, tutti__print);
     lua_setglobal(L, "print");
     tutti__interrupt_replace_sethook(L, lua);
+    tutti__protect_globals(L, lua);
 }
 
 /* ---- running ------------------------------------------------------------------------------ */

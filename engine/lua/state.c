@@ -39,6 +39,22 @@ void tutti__lua_helper(lua_State *L, struct tutti__lua *lua, const char *name)
     lua_remove(L, -2);
 }
 
+void tutti__lua_weak_table(lua_State *L, struct tutti__lua *lua, const char *name)
+{
+    lua_rawgeti(L, LUA_REGISTRYINDEX, lua->ref_helpers);
+    if (lua_getfield(L, -1, name) != LUA_TTABLE) {
+        lua_pop(L, 1);
+        lua_newtable(L);
+        lua_createtable(L, 0, 1);
+        lua_pushliteral(L, "k");
+        lua_setfield(L, -2, "__mode");
+        lua_setmetatable(L, -2);
+        lua_pushvalue(L, -1);
+        lua_setfield(L, -3, name);
+    }
+    lua_remove(L, -2);
+}
+
 static int new_table_ref(lua_State *L)
 {
     lua_newtable(L);
@@ -65,6 +81,10 @@ struct tutti__lua *tutti__lua_open(lua_State *L, tutti_engine *engine, bool own_
     lua->ref_pool = new_table_ref(L);
     lua->ref_sources = new_table_ref(L);
     lua->ref_helpers = new_table_ref(L);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, lua->ref_helpers);
+    lua_getglobal(L, "pcall"); /* as the host has it, before anything is replaced */
+    lua_setfield(L, -2, "rawpcall");
+    lua_pop(L, 1);
     tutti__module_metatables(L, lua);
     tutti__options_open(L, lua);
     tutti__world_open(L, lua, engine);

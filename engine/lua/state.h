@@ -215,6 +215,7 @@ struct tutti__lua {
     lua_State *main;       /* main thread of the state */
     bool own_engine;       /* engine is freed with the state */
     bool is_worker;        /* a state the engine made for a worker */
+    bool is_own;           /* a worker's or the program's: globals let cancellations through */
     int ref_pool;          /* registry: idle coroutines */
     int ref_sources;       /* registry: index -> chunk name, chunk name -> index */
     int ref_helpers;       /* registry: functions of the Lua half, by name */
@@ -305,6 +306,9 @@ struct tutti__lua *tutti__lua_find(lua_State *L);
 
 /* Register the functions of `list` (first upvalue: the state) into the table on top of the stack. */
 void tutti__lua_functions(lua_State *L, struct tutti__lua *lua, const luaL_Reg *list);
+
+/* Push the table `name` of this state, whose keys are weak; made on the first call. */
+void tutti__lua_weak_table(lua_State *L, struct tutti__lua *lua, const char *name);
 
 /* Push a function of the Lua half by name (nil if it has not been given yet). */
 void tutti__lua_helper(lua_State *L, struct tutti__lua *lua, const char *name);
@@ -473,7 +477,7 @@ int tutti__wait(lua_State *L, void (*withdraw)(struct tutti__record *), void *op
 /* The wait is over: the record becomes ready. */
 void tutti__wait_end(struct tutti__record *record);
 
-/* Raise `usage` unless the running coroutine may wait. `what` names the operation. */
+/* Raise `usage` unless the running coroutine may wait (yieldable.c). `what` names the operation. */
 void tutti__wait_may(lua_State *L, struct tutti__lua *lua, const char *what);
 
 /* The same, and a checkpoint; returns the current task, or NULL outside any

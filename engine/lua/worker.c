@@ -13,6 +13,7 @@
 
 #include <lualib.h>
 
+#include "lua/coroutine.h"
 #include "lua/door.h"
 #include "lua/interrupt.h"
 #include "lua/module.h"
@@ -260,6 +261,7 @@ static int open_state(lua_State *L)
     make_env_metatable(L);
     opening->lua = tutti__lua_open(L, opening->engine, false, true);
     tutti__interrupt_replace_sethook(L, opening->lua);
+    tutti__protect_globals(L, opening->lua);
     tutti__preload(L);
     lua_getglobal(L, "require");
     lua_pushliteral(L, "tutti");

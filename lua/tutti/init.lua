@@ -212,7 +212,7 @@ setmetatable(tutti, {
   __index = function(_, name)
     local module = LATE[name]
     if not module then
-      return nil
+      return core.protected[name] -- pcall, xpcall, rawpcall, coroutine: see engine/lua/protect.c
     end
     if name == "uv" then
       refuse_uv("tutti.uv", 2)

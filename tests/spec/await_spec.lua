@@ -63,7 +63,7 @@ describe("await", function()
       table.sort({ 3, 2, 1 }, function(a, b) other:await() return a < b end)
     end):pawait()
     assert.equal("usage", err.kind)
-    assert.matches("sort comparator", err.message)
+    assert.matches("called by .sort.", err.message)
   end)
 
   it("names a plain coroutine", function()
