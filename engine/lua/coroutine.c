@@ -75,6 +75,8 @@ static void unpark(lua_State *L, struct tutti__lua *lua, lua_State *co)
     for (;; bottom = tutti__scope_of(bottom)->below) {
         if (tutti__scope_of(bottom)->is_abandoned)
             bottom->scope = task;
+        else if (tutti__scope_of(bottom)->deadline_ns != 0)
+            tutti__interrupt_deadline(lua, tutti__scope_of(bottom)->deadline_ns);
         if (tutti__scope_of(bottom)->below == NULL)
             break;
     }

@@ -10,7 +10,6 @@
  */
 #include "lua/coroutine.h"
 #include "lua/interrupt.h"
-#include "lua/scope.h"
 #include "lua/start.h"
 #include "lua/stuck.h"
 
@@ -211,8 +210,6 @@ void tutti__run_record(lua_State *L, struct tutti__record *record)
     lua->current = record;
     record->state = TUTTI_TASK_RUNNING;
     lua_State *previous = tutti__interrupt_enter(lua, co);
-    if (record->scope != NULL)
-        tutti__scope_resume(record);
     int status = lua_resume(co, L, count, &count);
     tutti__interrupt_leave(lua, previous);
     lua->current = NULL;

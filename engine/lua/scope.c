@@ -143,14 +143,6 @@ static void stop_deadline(struct tutti__record *record)
     (void)tutti_task_cancel(sleep->task);
 }
 
-void tutti__scope_resume(struct tutti__record *task)
-{
-    for (struct tutti__record *at = task->scope; at != NULL; at = tutti__scope_of(at)->below) {
-        if (tutti__scope_of(at)->deadline_ns != 0)
-            tutti__interrupt_deadline(task->lua, tutti__scope_of(at)->deadline_ns);
-    }
-}
-
 /* ---- on and off the stack ----------------------------------------------------------------- */
 
 static void open_scope(lua_State *L, struct tutti__record *record)

@@ -55,9 +55,6 @@ static inline bool tutti__scope_is_strict(const struct tutti__record *record)
 /* Push the userdata of a record that lies on the running stack, also of an abandoned scope. */
 void tutti__scope_push(lua_State *L, struct tutti__record *record);
 
-/* The task goes on inside its scopes: the interrupter must know the nearest deadline. */
-void tutti__scope_resume(struct tutti__record *task);
-
 /* A child of a strict scope has failed; its handle is at `index`. */
 void tutti__scope_child_failed(lua_State *L, struct tutti__record *scope, int index);
 
