@@ -37,8 +37,8 @@ static int l_error_with(lua_State *L)
     return 1;
 }
 
-/* core.error_at(err, index, [last]) -> error: says at which element of a list it rose, or from which to which,
- * unless it is the task's own cancellation, which stays what it is.   [-3, +1, m] */
+/* core.error_at(err, index, [last]) -> error: says at which element of a list it rose, or from which to
+ * which, unless it is the task's own cancellation, which stays what it is.   [-3, +1, m] */
 static int l_error_at(lua_State *L)
 {
     lua_Integer last = luaL_optinteger(L, 3, lua_tointeger(L, 2));
@@ -64,8 +64,8 @@ static int l_error_at(lua_State *L)
     return 1;
 }
 
-/* core.check_sendable(what, f, level): raise kind `transfer` at the caller's line if the function cannot be sent
- * to another state   [-3, +0, v] */
+/* core.check_sendable(what, f, level): raise kind `transfer` at the caller's line if the function cannot be
+ * sent to another state   [-3, +0, v] */
 static int l_check_sendable(lua_State *L)
 {
     int level = (int)luaL_optinteger(L, 3, 1);

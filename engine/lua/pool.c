@@ -478,8 +478,8 @@ static int l_parallel(lua_State *L)
     return start_parallel(L, record, (struct starting){ false, 1, 1 });
 }
 
-/* core.start_parallel(options, f, ...) -> Task   [-n, +1, v]; options as for core.start, and `functions`: so many
- * values, f being the last of them, are no arguments; what it comes after follows them */
+/* core.start_parallel(options, f, ...) -> Task   [-n, +1, v]; options as for core.start, and `functions`:
+ * so many values, f being the last of them, are no arguments; what it comes after follows them */
 static int l_start_parallel(lua_State *L)
 {
     struct tutti__record *record = tutti__proxy_new(L, tutti__lua_of(L));

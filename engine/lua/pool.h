@@ -30,8 +30,8 @@ void tutti__pool_push_env(lua_State *L, struct tutti__record *record);
 /* tutti.task{ on = "pool" } with options in slots, see options.h. */
 int tutti__pool_start_read(lua_State *L, struct tutti__lua *lua, const struct tutti__options *options);
 
-/* Raise kind `transfer` at the line of `level` if the call (the function at `first`, and what stands above it)
- * cannot be sent to another state. */
+/* Raise kind `transfer` at the line of `level` if the call (the function at `first`, and what stands above
+ * it) cannot be sent to another state. */
 void tutti__pool_check_call(lua_State *L, struct tutti__lua *lua, int first, int level);
 
 extern const luaL_Reg tutti__pool_functions[];

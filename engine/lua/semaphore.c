@@ -81,8 +81,8 @@ static void push_permit(lua_State *L)
 
 static int refuse_release(lua_State *L)
 {
-    return tutti__usage(L, 1, "release: all permits of this semaphore have been released already (each permit "
-                              "is released once: by sem:release(), permit:release() or <close>)");
+    return tutti__usage(L, 1, "release: all permits of this semaphore have been released already (each "
+                              "permit is released once: by sem:release(), permit:release() or <close>)");
 }
 
 /* permit:release(): does nothing the second time   [-1, +0, v] */

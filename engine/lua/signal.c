@@ -241,8 +241,8 @@ static int find_name(lua_State *L, struct tutti__lua *lua, int level)
         luaL_addstring(&list, names[i].name);
     }
     luaL_pushresult(&list);
-    tutti__usage(L, level, "tutti.signal: the name of a signal was expected (%s), got %s", lua_tostring(L, -1),
-                 lua_type(L, 1) == LUA_TSTRING ? name : luaL_typename(L, 1));
+    tutti__usage(L, level, "tutti.signal: the name of a signal was expected (%s), got %s",
+                 lua_tostring(L, -1), lua_type(L, 1) == LUA_TSTRING ? name : luaL_typename(L, 1));
     return -1;
 }
 

@@ -317,7 +317,7 @@ void tutti__start_options(lua_State *L, struct tutti__record *record, int index,
     lua_getfield(L, options, "name");
     tutti__record_set_name(L, index);
     const struct tutti__record *owner = record->lua->current;
-    if (owner != NULL && field_is_true(L, options, "same_place")) { /* a part of what the task was started for */
+    if (owner != NULL && field_is_true(L, options, "same_place")) { /* a part of what that was started for */
         record->source = owner->source;
         record->line = owner->line;
         return;

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
---- Options `timeout` and `retry` of tasks: the function runs in a scope of its own, again and again if need be.
+--- Options `timeout` and `retry` of tasks: the function runs in a scope of its own, again if need be.
 ---
 ---     task -- attempt 1 (a scope: its time limit, what it started) -- delay -- attempt 2 -- ...
 ---
@@ -48,7 +48,7 @@ local function read_retry(what, plan, given, level)
   end
 end
 
---- What `timeout` and `retry` of the options say, checked; nil if they say nothing. `level` as for core.usage.
+--- What `timeout` and `retry` of the options say, checked; nil if nothing. `level` as for core.usage.
 function attempts.check(what, given, level)
   local plan = { times = 0 }
   if given.timeout ~= nil then

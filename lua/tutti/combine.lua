@@ -18,38 +18,41 @@ local LANES_A_WORKER = 2 -- one chunk is on its way to a worker while it compute
 
 -- ---- one chunk -----------------------------------------------------------------------------
 
--- Call fold(i) for each position; an error says at which element it rose.
-local function each(from, to, shift, visit)
-  local at = from
+-- A chunk is the elements from .. to of a source, of which element i is number i + shift of the whole list.
+
+-- Call visit(i) for each position; an error says at which element it rose.
+local function each(chunk, visit)
+  local at = chunk.from
   local ok, err = xpcall(function()
-    for i = from, to do
+    for i = chunk.from, chunk.to do
       at = i
       visit(i)
     end
   end, core.error_trace)
   if not ok then
-    error(core.error_at(err, at + shift), 0)
+    error(core.error_at(err, at + chunk.shift), 0)
   end
 end
 
---- f of the elements from..to of `source`. Element i is number i + shift of the whole list. Results go into
---- `into`, a view, at that number, or else into a fresh list from 1.
-local function map_chunk(f, source, from, to, shift, into)
+--- f of each element of the chunk. Results go into `into`, a view, at their number in the whole list, or else
+--- into a fresh list from 1.
+local function map_chunk(f, source, chunk, into)
   local results = into or {}
-  local base = into and shift or 1 - from
-  each(from, to, shift, function(i)
+  local base = into and chunk.shift or 1 - chunk.from
+  each(chunk, function(i)
     results[i + base] = f(source[i])
   end)
   return not into and results or nil
 end
 
---- Fold the elements from..to of `source`; without `init` the first element is where it begins.
-local function reduce_chunk(f, source, from, to, shift, init)
+--- Fold the elements of the chunk; without `init` the first element is where it begins.
+local function reduce_chunk(f, source, chunk, init)
   local acc = init
   if acc == nil then
-    acc, from = source[from], from + 1
+    acc = source[chunk.from]
+    chunk = { from = chunk.from + 1, to = chunk.to, shift = chunk.shift }
   end
-  each(from, to, shift, function(i)
+  each(chunk, function(i)
     acc = f(acc, source[i])
   end)
   return acc
@@ -62,15 +65,17 @@ local function start_chunk(plan, k, run, ...)
   local from = (k - 1) * plan.chunk + 1
   local to = math.min(from + plan.chunk - 1, plan.count)
   if plan.on == "loop" then
-    return run(plan.f, plan.source, from, to, 0, ...)
+    return run(plan.f, plan.source, { from = from, to = to, shift = 0 }, ...)
   end
   local checked = { name = ("%s %d-%d"):format(plan.name, from, to), priority = plan.priority,
     functions = 2, same_place = true, level = 0, quiet = true }
   if plan.is_view then
-    return core.start_parallel(checked, run, plan.f, plan.source, from, to, 0, ...):await()
+    local whole = { from = from, to = to, shift = 0 }
+    return core.start_parallel(checked, run, plan.f, plan.source, whole, ...):await()
   end
   local slice = table.move(plan.source, from, to, 1, {})
-  local ok, task = pcall(core.start_parallel, checked, run, plan.f, slice, 1, to - from + 1, from - 1, ...)
+  local part = { from = 1, to = to - from + 1, shift = from - 1 }
+  local ok, task = pcall(core.start_parallel, checked, run, plan.f, slice, part, ...)
   if not ok then
     error(core.error_at(task, from, to), 0)
   end
@@ -209,14 +214,15 @@ local function read_task(what, given, known, level)
   return options.task(what, own, level + 1)
 end
 
-local function read(what, list, f, given, known, level)
+local function read(what, call, known, level)
+  local f, given = call.f, call.opts
   if given ~= nil and type(given) ~= "table" then
     refuse(what, level + 1, "options must be a table, got %s", type(given))
   end
   given = given or {}
   local checked = read_task(what, given, known, level + 1)
   local plan = { f = f, name = given.name or what:match("%a+$"), priority = checked.priority }
-  read_list(what, plan, list, level + 1)
+  read_list(what, plan, call.list, level + 1)
   options.check_function(what, f, level + 1)
   plan.on = read_on(what, given, level + 1)
   local spread = plan.on == "pool" and core.workers() or math.maxinteger
@@ -246,18 +252,18 @@ end
 --- f of each element, on the pool: a task of the list of results, in order. Options: chunk, limit, on, into.
 ---@nodiscard
 local function map(list, f, opts)
-  local plan, checked, given = read("tutti.map", list, f, opts, MAP, 2)
+  local plan, checked, given = read("tutti.map", { list = list, f = f, opts = opts }, MAP, 2)
   read_into("tutti.map", plan, given.into, 2)
   local task = start(checked, run_map, plan)
   return task
 end
 
---- f(acc, element) from `init` on in each chunk, and combine(acc, acc) of the chunks' results in order: a task of
---- one value. `init` must be neutral; with nil a chunk begins with its first element. Options: chunk, limit, on,
---- combine (f, if it is left out).
+--- f(acc, element) from `init` on in each chunk, and combine(acc, acc) of the chunks' results in order: a
+--- task of one value. `init` must be neutral; with nil a chunk begins with its first element. Options: chunk,
+--- limit, on, combine (f, if it is left out).
 ---@nodiscard
 local function reduce(list, f, init, opts)
-  local plan, checked, given = read("tutti.reduce", list, f, opts, REDUCE, 2)
+  local plan, checked, given = read("tutti.reduce", { list = list, f = f, opts = opts }, REDUCE, 2)
   plan.init = init
   plan.combine = given.combine or f
   options.check_function("tutti.reduce: option \"combine\"", plan.combine, 2)
