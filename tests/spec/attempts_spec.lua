@@ -2,7 +2,7 @@
 -- Options timeout and retry of tasks, in this state and on the pool.
 local describe, it, assert = describe, it, assert
 local tutti = require("tutti")
-local _ENV = _G
+local _ENV = _G -- luacheck: ignore
 
 local FAST = { times = 3, backoff = 0 }
 

@@ -2,7 +2,7 @@
 -- every: a task that holds no join open.
 local describe, it, assert = describe, it, assert
 local tutti = require("tutti")
-local _ENV = _G
+local _ENV = _G -- luacheck: ignore
 
 describe("every", function()
   it("runs again and again, until it is cancelled", function()

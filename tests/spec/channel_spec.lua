@@ -2,7 +2,7 @@
 -- Channels, semaphores and events: what tasks of one state and of several hand to each other.
 local describe, it, assert = describe, it, assert
 local tutti = require("tutti")
-local _ENV = _G
+local _ENV = _G -- luacheck: ignore
 
 local function yield_a_while()
   for _ = 1, 5 do

@@ -2,7 +2,7 @@
 -- map and reduce: order, chunks, errors, cancellation, views.
 local describe, it, assert = describe, it, assert
 local tutti = require("tutti")
-local _ENV = _G
+local _ENV = _G -- luacheck: ignore
 
 local function range(n)
   local list = {}

@@ -2,14 +2,12 @@
 -- tutti.signal, in a host's state and in `tutti run`.
 local describe, it, assert = describe, it, assert
 local tutti = require("tutti")
-local _ENV = _G
+local _ENV = _G -- luacheck: ignore
 
 local PROGRAM = os.getenv("TUTTI_PROGRAM")
 
 local function own_pid()
-  for line in io.lines("/proc/self/stat") do
-    return line:match("^%d+")
-  end
+  return io.lines("/proc/self/stat")():match("^%d+")
 end
 
 local function send(name, pid)
@@ -91,7 +89,7 @@ describe("tutti.signal", function()
       local ok, err = pcall(function() return (tutti.signal(name)) end)
       assert.is_false(ok)
       assert.equal("usage", err.kind)
-      assert.matches("signal_spec.lua:%d+: tutti.signal: the name of a signal was expected %(SIGINT, SIGTERM", err.message)
+      assert.matches("signal_spec.lua:%d+: tutti.signal: the name of a signal was expected %(SIGINT,", err.message)
     end
   end)
 end)
