@@ -5,7 +5,7 @@
  * Layer: lua. Thread: the state's home.
  * Invariant: a suspended record has either `withdraw` set or stands in the ready queue.
  */
-#include "lua/state.h"
+#include "lua/cycle.h"
 
 #include "lua/duration.h"
 
@@ -17,6 +17,7 @@ int tutti__wait(lua_State *L, void (*withdraw)(struct tutti__record *), void *op
     struct tutti__record *record = tutti__lua_find(L)->current;
     record->withdraw = withdraw;
     record->op = op;
+    record->flags &= ~(uint32_t)RECORD_CIRCLE; /* of a wait before, whose cancellation came first */
     return lua_yieldk(L, 0, context, k);
 }
 
@@ -69,12 +70,24 @@ static int await_continue(lua_State *L, int status, lua_KContext context)
     (void)status;
     struct tutti__record *target = (struct tutti__record *)lua_touserdata(L, 1);
     tutti__checkpoint(L, tutti__lua_of(L));
+    if (tutti__cycle_take_error(L, tutti__lua_of(L))) {
+        if (context == 0)
+            return lua_error(L);
+        lua_pushboolean(L, 0);
+        lua_insert(L, -2);
+        return 2;
+    }
     return results(L, target, context != 0);
 }
 
 static void await_withdraw(struct tutti__record *record)
 {
     tutti__waiter_unlink(&record->await);
+}
+
+struct tutti__record *tutti__await_target(const struct tutti__record *record)
+{
+    return record->withdraw == await_withdraw ? record->await.target : tutti__gather_taken_from(record);
 }
 
 static void await_fire(lua_State *L, struct tutti__waiter *waiter, struct tutti__record *target)
@@ -145,6 +158,7 @@ static int await_record(lua_State *L, bool is_protected)
         tutti__record_observe(target); /* its owner, elsewhere, must know before it fails */
     me->await.fire = await_fire;
     tutti__waiter_link(&me->await, target);
+    tutti__cycle_wait(me);
     return tutti__wait(L, await_withdraw, NULL, is_protected, await_continue);
 }
 

@@ -8,6 +8,7 @@
  * Layer: lua. Thread: the state's home.
  * Invariant: no record is settled twice; telling is held back while records are on the work list.
  */
+#include "lua/cycle.h"
 #include "lua/interrupt.h"
 #include "lua/scope.h"
 
@@ -131,6 +132,7 @@ static void cancel_one(lua_State *L, struct work *work, struct tutti__record *re
     if (tutti__record_is_settled(record) || (record->flags & RECORD_CANCEL) != 0)
         return;
     record->flags |= RECORD_CANCEL;
+    tutti__cycle_taken_back(record->lua);
     work_add_children(L, work, record);
     tutti__record_push(L, record);
     int index = lua_gettop(L);

@@ -6,6 +6,7 @@
  */
 #include <stdlib.h>
 
+#include "lua/cycle.h"
 #include "lua/door.h"
 #include "lua/interrupt.h"
 #include "lua/pool.h"
@@ -92,6 +93,7 @@ static void wait_for_rest(struct tutti__lua *lua)
 
 void tutti__lua_forget(struct tutti__lua *lua)
 {
+    tutti__cycle_forget(lua);
     for (uint32_t slot = 1; slot <= lua->slots_used; slot++) {
         struct tutti__record *record = lua->slots[slot];
         if (record == NULL)

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "lua/bytes.h"
+#include "lua/cycle.h"
 #include "lua/handle.h"
 #include "lua/pool.h"
 #include "lua/proxy.h"
@@ -82,10 +83,12 @@ tutti_task *tutti__export(lua_State *L, struct tutti__record *record, int index)
         record->task = NULL;
         return NULL;
     }
-    if (tutti__record_is_settled(record))
+    if (tutti__record_is_settled(record)) {
         tutti__export_settle(L, record, index);
-    else
-        tutti__pool_listen(record);
+        return task;
+    }
+    tutti__pool_listen(record);
+    tutti__cycle_suspect(record->lua, record, false); /* others can wait for it from now on */
     return task;
 }
 

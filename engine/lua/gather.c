@@ -8,7 +8,7 @@
  * Invariant: deps[i] is linked in list[i + 1] exactly while the gather has not settled and that member
  * has not either.
  */
-#include "lua/state.h"
+#include "lua/cycle.h"
 
 #include <string.h>
 
@@ -25,6 +25,11 @@ static enum gather gather_kind(const struct tutti__record *record)
 bool tutti__gather_cancels(const struct tutti__record *record)
 {
     return (record->gather & GATHER_CANCELS) != 0;
+}
+
+bool tutti__gather_needs_all(const struct tutti__record *record)
+{
+    return gather_kind(record) == GATHER_SETTLE; /* all ends with the first that fails */
 }
 
 /* Stop waiting for the members that are left; cancel them if that was asked for. */
@@ -334,6 +339,11 @@ static void taker_withdraw(struct tutti__record *record)
     tutti__waiter_unlink(&record->await);
 }
 
+struct tutti__record *tutti__gather_taken_from(const struct tutti__record *record)
+{
+    return record->withdraw == taker_withdraw ? record->await.target : NULL;
+}
+
 static void taker_fire(lua_State *L, struct tutti__waiter *waiter, struct tutti__record *target)
 {
     (void)L;
@@ -370,6 +380,7 @@ static int next_completed(lua_State *L, struct tutti__record *gather)
     }
     me->await.fire = taker_fire;
     tutti__waiter_link(&me->await, gather);
+    tutti__cycle_wait(me);
     return tutti__wait(L, taker_withdraw, NULL, 0, next_continue);
 }
 
@@ -378,6 +389,8 @@ static int next_continue(lua_State *L, int status, lua_KContext context)
     (void)status;
     (void)context;
     tutti__checkpoint(L, tutti__lua_of(L));
+    if (tutti__cycle_take_error(L, tutti__lua_of(L)))
+        return lua_error(L);
     return next_completed(L, (struct tutti__record *)lua_touserdata(L, 1));
 }
 

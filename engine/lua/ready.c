@@ -4,6 +4,7 @@
  *
  * Layer: lua. Thread: the state's home.
  */
+#include "lua/cycle.h"
 #include "lua/door.h"
 
 /* One slice of the pump: then timers, sockets and the inbox get their turn. */
@@ -84,6 +85,7 @@ static int pump_slice(lua_State *L)
         else if (now_ns >= until_ns)
             break;
     }
+    tutti__cycle_watch(lua);
     return 0;
 }
 

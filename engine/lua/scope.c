@@ -13,6 +13,7 @@
 
 #include <string.h>
 
+#include "lua/cycle.h"
 #include "lua/door.h"
 #include "lua/duration.h"
 #include "lua/interrupt.h"
@@ -434,6 +435,7 @@ static int join(lua_State *L, struct tutti__record *record)
     if (record->child_first == NULL)
         return finish(L, record);
     record->flags |= RECORD_JOINING;
+    tutti__cycle_wait(lua->current);
     return tutti__wait(L, join_withdraw, record, 0, join_continue);
 }
 

@@ -6,6 +6,7 @@
  * Layer: lua. Thread: the state's home.
  * Invariant: a record settles once; telling is iterative (a chain of a million needs no stack).
  */
+#include "lua/cycle.h"
 #include "lua/scope.h"
 #include "lua/start.h"
 
@@ -210,6 +211,7 @@ void tutti__record_body_ended(lua_State *L, struct tutti__record *record, bool f
         join_end(L, record);
         return;
     }
+    tutti__cycle_wait(record);
     tutti__scope_abandon_within(L, record);
     tutti__supervise_joined(record);
     if (failed || (record->flags & RECORD_CANCEL) != 0)

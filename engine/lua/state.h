@@ -32,6 +32,7 @@
 #include "value/codec.h"
 
 struct tutti__blocked;
+struct tutti__alarm;
 struct tutti__edge_home;
 struct tutti__lua;
 struct tutti__listener;
@@ -76,6 +77,8 @@ enum tutti__record_flag {
     RECORD_KILLED = 1u << 27,     /* LOCAL: cancelled, and its shields hold nothing off any more */
     RECORD_LABELLED = 1u << 28,   /* LOCAL, started: `label` is there */
     RECORD_TOLD = 1u << 29,       /* its cancellation has been raised: the cleanup runs */
+    RECORD_SUSPECT = 1u << 26,    /* in lua->cycle.suspects */
+    RECORD_CIRCLE = 1u << 23,     /* its wait was ended, see tutti__cycle_take_error */
     RECORD_COLLECTED = 1u << 15,  /* its finaliser has run: only other finalisers can still see it */
 };
 
@@ -95,7 +98,8 @@ enum { TUTTI__AFTER_FEW = 64 };
 enum { TUTTI__OPTION_WORDS = 7 };
 
 /* Keys of the UV_EXTRA table. */
-enum { EXTRA_NAME = 1, EXTRA_AFTER, EXTRA_FAILED, EXTRA_CANCEL, EXTRA_LIST, EXTRA_ENV, EXTRA_ENDED };
+enum { EXTRA_NAME = 1, EXTRA_AFTER, EXTRA_FAILED, EXTRA_CANCEL, EXTRA_LIST, EXTRA_ENV, EXTRA_ENDED,
+       EXTRA_CIRCLE };
 
 /* Kept small: a million tasks that wait are a million of these. What shares memory is never asked for in
  * the other's time. */
@@ -139,7 +143,10 @@ struct tutti__record {
     uint32_t id_low;
     uint32_t slot; /* 0 = none */
     uint32_t flags;
-    uint32_t deps_left;
+    union {
+        uint32_t deps_left; /* GATHER; LOCAL, not started */
+        uint32_t wait;      /* LOCAL, started: the number of its wait, see cycle.c */
+    };
     uint32_t deps_count;
     int32_t line;           /* where it was started: source is an index into lua->sources */
     uint32_t source;
@@ -183,6 +190,24 @@ struct tutti__hook_note {
 
 #define TUTTI__HOOK_NOTES 8
 
+/* A task that may be part of a circle of waits. */
+struct tutti__suspect {
+    uint64_t id;
+    uint32_t slot;
+    uint32_t since_ms; /* as tutti__tick_ms */
+};
+
+/* See cycle.c. */
+struct tutti__cycle {
+    struct tutti__suspect *suspects;
+    uint32_t suspect_count;
+    uint32_t suspect_size;
+    struct tutti__alarm *alarm;          /* armed: a look will come */
+    uint64_t cost_ns;                    /* of the last look */
+    TUTTI_ATOMIC(uint64_t) taken_back;   /* [home; others read] waits that ended without what they were for */
+    bool has_published;
+};
+
 /* What is asked for the most stands in the first lines of each part. tutti.testing puts another world in
  * the place of the first part for a while; see testing.c. */
 struct tutti__lua {
@@ -208,6 +233,7 @@ struct tutti__lua {
     int ref_tasks;         /* registry: engine task -> userdata, weak values */
     bool telling;          /* the settled list is being worked off further up the stack */
     bool closing;          /* what is left is being cancelled */
+    struct tutti__cycle cycle;
     uint64_t tick_ns;      /* the clock as it was when this state last looked */
     uint64_t next_id;
     uint64_t random;       /* state of core.random, see testing.c; 0: not seeded yet */
@@ -426,6 +452,9 @@ void tutti__cancel_children(lua_State *L, struct tutti__record *record, const ch
 /* GATHER: whether cancelling it cancels its members (gather.c). */
 bool tutti__gather_cancels(const struct tutti__record *record);
 
+/* GATHER: does it end only when all members have? */
+bool tutti__gather_needs_all(const struct tutti__record *record);
+
 /* Push the results of a GATHER that is done; returns how many. May raise. */
 int tutti__gather_push_results(lua_State *L, struct tutti__record *gather, int index);
 extern const luaL_Reg tutti__gather_functions[];
@@ -491,6 +520,10 @@ struct tutti__record *tutti__wait_check(lua_State *L, struct tutti__lua *lua, co
  */
 bool tutti__block_on(struct tutti__lua *lua, bool (*done)(void *user), void *user);
 int tutti__block_refused(lua_State *L);
+
+/* What a suspended record awaits (await, pawait, the next of completed), or NULL if it waits otherwise. */
+struct tutti__record *tutti__await_target(const struct tutti__record *record);
+struct tutti__record *tutti__gather_taken_from(const struct tutti__record *record);
 
 /* Does the record sleep by a timer of this state? Then *deadline_ns is when it ends. */
 bool tutti__sleep_deadline(const struct tutti__record *record, uint64_t *deadline_ns);

@@ -144,7 +144,7 @@ static void push_line(lua_State *L, lua_State *co)
 /* Push for which task it waits: "task \"x\"", or "" when it is something else. */
 static void push_target(lua_State *L, const struct tutti__record *record)
 {
-    struct tutti__record *target = record->await.target;
+    struct tutti__record *target = tutti__await_target(record);
     const struct tutti__waiter *deps = tutti__record_deps((struct tutti__record *)(uintptr_t)record);
     for (uint32_t i = 0; i < record->deps_count && target == NULL; i++)
         target = deps[i].target;

@@ -89,8 +89,8 @@ static void push_suspended(lua_State *L, struct tutti__record *record)
         push_sleep(L, record, deadline_ns);
     else if (record->withdraw == tutti__proxy_abandon)
         lua_pushliteral(L, "sleep"); /* on a worker, where the engine has the timer */
-    else if (record->await.target != NULL)
-        push_target(L, record->await.target, 0);
+    else if (tutti__await_target(record) != NULL)
+        push_target(L, tutti__await_target(record), 0);
     else if (tutti__fs_is_wait(record))
         lua_pushliteral(L, "tutti.fs");
     else if (tutti__uv_is_wait(record))

@@ -13,6 +13,7 @@
 
 #include <lualib.h>
 
+#include "lua/circle.h"
 #include "lua/coroutine.h"
 #include "lua/door.h"
 #include "lua/interrupt.h"
@@ -25,6 +26,7 @@ struct tutti__shared {
     pthread_mutex_t mu;
     char *path;  /* [mu] package.path of the loop state */
     char *cpath; /* [mu] */
+    struct tutti__circles circles;
     bool is_program;         /* [const once a script runs] */
     struct tutti__signals *signals; /* [const] */
     struct tutti__lua *loop; /* [loop] the loop state's half; NULL once that state has ended */
@@ -37,6 +39,7 @@ static void free_shared(void *slot)
     struct tutti__shared *shared = (struct tutti__shared *)slot;
     pthread_mutex_destroy(&shared->mu);
     tutti__signals_free(shared->signals);
+    pthread_mutex_destroy(&shared->circles.mu);
     free(shared->path);
     free(shared->cpath);
     free(shared);
@@ -56,9 +59,16 @@ struct tutti__shared *tutti__shared_of(tutti_engine *engine)
         return NULL;
     }
     pthread_mutex_init(&shared->mu, NULL);
+    pthread_mutex_init(&shared->circles.mu, NULL);
     /* The loop state is made before any worker can ask, so this is done once, on one thread. */
     tutti__bridge_set_lua(engine, shared, free_shared);
     return shared;
+}
+
+struct tutti__circles *tutti__shared_circles(tutti_engine *engine)
+{
+    struct tutti__shared *shared = (struct tutti__shared *)tutti__bridge_lua(engine);
+    return shared == NULL ? NULL : &shared->circles;
 }
 
 static char *copy_field(lua_State *L, const char *name)

@@ -28,6 +28,10 @@ struct tutti__signals *tutti__shared_signals(tutti_engine *engine);
 /* The loop state has ended: nothing is given to its root any more. Thread: the loop's. */
 void tutti__shared_forget(struct tutti__lua *lua);
 
+/* What is known of who waits for whom, see circle.h. NULL: nothing is shared yet. Thread: any. */
+struct tutti__circles;
+struct tutti__circles *tutti__shared_circles(tutti_engine *engine);
+
 /* Make the loop state's root the owner of a detached task of this worker (userdata at `index`). */
 void tutti__shared_give_to_root(lua_State *L, struct tutti__record *record, int index);
 
