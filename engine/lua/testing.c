@@ -224,8 +224,8 @@ static void check_left(lua_State *L, struct tutti__testing *test)
     struct tutti__left left;
     tutti__bridge_left(test->engine, &left);
     if (left.timers != 0 || left.has_handles)
-        luaL_error(L, "tutti.testing: its tasks have ended, but left behind %d timers and %s", (int)left.timers,
-                   left.has_handles ? "a process or descriptor" : "no descriptor");
+        luaL_error(L, "tutti.testing: its tasks have ended, but left behind %d timers and %s",
+                   (int)left.timers, left.has_handles ? "a process or descriptor" : "no descriptor");
 }
 
 static int close_world(lua_State *L)

@@ -37,7 +37,8 @@ local function clean_slowly(tree)
   tree.shields = tree.shields + 1
   local before = tutti.now()
   pcall(tutti.shield, SHIELD, pause, 6)
-  check(tree, tutti.now() - before <= SHIELD + ROUNDED, "a shield of %g s took %g s", SHIELD, tutti.now() - before)
+  local took = tutti.now() - before
+  check(tree, took <= SHIELD + ROUNDED, "a shield of %g s took %g s", SHIELD, took)
 end
 
 -- Runs f between an opening and a closing that are counted and nest; `owner` must outlive it.
@@ -46,7 +47,7 @@ local function guarded(tree, owner, f)
   local open = { closed = 0 }
   local function guard(number)
     return setmetatable({}, { __close = function()
-      check(tree, open.closed == 2 - number, "guard %d closed as number %d", number, open.closed + 1)
+      check(tree, open.closed == 2 - number, "guard %d closed too early or late", number)
       open.closed = open.closed + 1
       check(tree, not me:is_done(), "a task settled before its cleanup")
       if roll(4) == 1 then
