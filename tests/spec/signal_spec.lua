@@ -89,7 +89,7 @@ describe("tutti.signal", function()
       local ok, err = pcall(function() return (tutti.signal(name)) end)
       assert.is_false(ok)
       assert.equal("usage", err.kind)
-      assert.matches("signal_spec.lua:%d+: tutti.signal: the name of a signal was expected %(SIGINT,", err.message)
+      assert.matches("signal_spec.lua:%d+: tutti.signal: the name of a signal was expected", err.message)
     end
   end)
 end)
