@@ -11,6 +11,7 @@
 
 #include "api/engine.h"
 #include "base/assert.h"
+#include "sched/nudge.h"
 
 struct tutti__home *tutti__bridge_loop(tutti_engine *e)
 {
@@ -87,7 +88,9 @@ bool tutti__bridge_watch_state(tutti_engine *e, struct tutti__watched *w)
 
 void tutti__bridge_unwatch_state(tutti_engine *e, struct tutti__watched *w)
 {
-    if (!tutti__engine_is_forked(e)) {
+    if (tutti__engine_is_forked(e)) {
+        tutti__nudge_unlink(w);
+    } else {
         tutti__watchdog_remove(w);
     }
 }

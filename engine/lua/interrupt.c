@@ -228,10 +228,9 @@ void tutti__interrupt_begin(struct tutti__lua *lua)
     lua->raise_ns = 0;
     lua->is_cleanup_over = false;
     if (watched->is_sliced) {
-        bool has_others = !tutti__ready_is_empty(lua);
-        TUTTI_STORE(&watched->has_others, has_others, relaxed);
-        if (has_others)
-            tutti__watchdog_on_post(watched->home);
+        TUTTI_STORE(&watched->has_others, 0, relaxed);
+        if (!tutti__ready_is_empty(lua))
+            tutti__interrupt_others(lua);
     }
     if (tutti__cancel_is_due(lua))
         tutti__interrupt_live(lua);

@@ -25,6 +25,17 @@ void tutti__interrupt_close(struct tutti__lua *lua);
 void tutti__interrupt_begin(struct tutti__lua *lua);
 void tutti__interrupt_end(struct tutti__lua *lua);
 
+/* Others wait for the turn of a state whose turns are sliced. */
+static inline void tutti__interrupt_others(struct tutti__lua *lua)
+{
+    /* relaxed: a hint for the dog, which this thread alone writes. */
+    if (TUTTI_LOAD(&lua->watched.has_others, relaxed) != 0)
+        return;
+    TUTTI_STORE(&lua->watched.has_others, 1, relaxed);
+    if (lua->watched.dog != NULL)
+        tutti__watchdog_on_post(lua->watched.home);
+}
+
 /* Have the hook run in `co` at its next instruction. Also called in the signal handler. */
 void tutti__interrupt_arm(struct tutti__lua *lua, lua_State *co);
 

@@ -6,6 +6,7 @@
  */
 #include "lua/cycle.h"
 #include "lua/door.h"
+#include "lua/interrupt.h"
 
 /* One slice of the pump: then timers, sockets and the inbox get their turn. */
 enum { SLICE_RECORDS = 256, CLOCK_EVERY = 16 };
@@ -24,6 +25,8 @@ void tutti__ready_push(struct tutti__lua *lua, struct tutti__record *record)
     else
         queue->first = record;
     queue->last = record;
+    if (lua->watched.is_sliced)
+        tutti__interrupt_others(lua);
 }
 
 void tutti__ready_remove(struct tutti__lua *lua, struct tutti__record *record)

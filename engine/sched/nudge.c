@@ -106,7 +106,7 @@ bool tutti__nudge_enter(struct tutti__watched *w)
     return true;
 }
 
-void tutti__nudge_leave(struct tutti__watched *w)
+void tutti__nudge_unlink(struct tutti__watched *w)
 {
     struct tutti__watched **at = &nudge_here;
     while (*at != NULL && *at != w) {
@@ -116,6 +116,11 @@ void tutti__nudge_leave(struct tutti__watched *w)
         *at = w->here_next;
     }
     compiler_fence(); /* out before it is freed */
+}
+
+void tutti__nudge_leave(struct tutti__watched *w)
+{
+    tutti__nudge_unlink(w);
     pthread_mutex_lock(&nudge.mu);
     if (--nudge.users == 0) {
         uninstall_locked();

@@ -21,6 +21,9 @@ bool tutti__nudge_enter(struct tutti__watched *w);
 /* No more. Thread: as enter. */
 void tutti__nudge_leave(struct tutti__watched *w);
 
+/* Only so far that `w` can be freed: in a child of fork, where the lock may be held for ever. */
+void tutti__nudge_unlink(struct tutti__watched *w);
+
 /* Nudge the thread of `w`, which is alive and between enter and leave. Thread: any. */
 void tutti__nudge_send(struct tutti__watched *w);
 

@@ -54,8 +54,9 @@ static bool wants_slice(struct tutti__watched *w, uint64_t now_ns, uint64_t *nex
 
 static uint32_t wishes_of(struct tutti__watched *w, uint64_t now_ns, uint64_t *next_ns)
 {
+    bool is_busy = (TUTTI_LOAD(&w->turn, relaxed) & 1) != 0;
     uint32_t wishes = TUTTI_LOAD(&w->asked, relaxed) & TUTTI__ASK_WISHES;
-    uint64_t deadline_ns = TUTTI_LOAD(&w->deadline_ns, relaxed);
+    uint64_t deadline_ns = is_busy ? TUTTI_LOAD(&w->deadline_ns, relaxed) : 0;
     if (TUTTI_LOAD(&w->home->urgent, relaxed) != NULL) {
         wishes |= TUTTI__ASK_POSTS;
     }
