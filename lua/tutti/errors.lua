@@ -312,7 +312,7 @@ end
 local REPORTED_MAX = 5
 
 -- One error as a person wants it: what, in which task, the last output, where, started and awaited where.
-local function describe(err)
+local function whole_text(err)
   return show(err) .. "\n" .. table.concat(trace_lines(err), "\n")
 end
 
@@ -337,7 +337,7 @@ core.helper("script_report", function(err, made)
     io.stderr:write(("tutti: %s\n"):format(what))
   end
   for i = 1, math.min(#list, REPORTED_MAX) do
-    io.stderr:write(("tutti: %s\n"):format(describe(list[i])))
+    io.stderr:write(("tutti: %s\n"):format(whole_text(list[i])))
   end
   if #list > REPORTED_MAX then
     io.stderr:write(("tutti: and %d more\n"):format(#list - REPORTED_MAX))

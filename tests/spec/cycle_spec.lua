@@ -202,16 +202,17 @@ describe("what is no circle", function()
     for _, name in ipairs({ "any", "race" }) do
       local a, b
       a = tutti.spawn(function()
-        return tutti[name]({ b, tutti.spawn(function() tutti.sleep(0.35) return 1 end) }, { cancel = false }):await()
+        local way_out = tutti.spawn(function() tutti.sleep(0.35) return 1 end)
+        return tutti[name]({ b, way_out }, { cancel = false }):await()
       end)
       b = tutti.spawn(function() return a:await() end)
       assert.equal(1, b:await())
     end
     local a, b
     a = tutti.spawn(function()
-      for task in tutti.completed({ b, tutti.spawn(function() tutti.sleep(0.35) return 2 end) }, { cancel = false }) do
-        return task:await()
-      end
+      local way_out = tutti.spawn(function() tutti.sleep(0.35) return 2 end)
+      local following = tutti.completed({ b, way_out }, { cancel = false })
+      return following():await()
     end)
     b = tutti.spawn(function() return a:await() end)
     assert.equal(2, b:await())
