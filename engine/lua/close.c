@@ -139,6 +139,7 @@ int tutti__lua_close(lua_State *L)
         return 0;
     tutti__blocked_forget(lua);
     tutti__stuck_forget(lua);
+    tutti__pool_close(lua);
     free((void *)lua->slots);
     free(lua->slots_free);
     lua->slots = NULL;

@@ -74,6 +74,7 @@ void tutti__outcome_leave(lua_State *L, struct tutti__record *owner)
     }
     lua_pushvalue(L, value);
     lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
+    owner->flags |= RECORD_ANSWERS;
     lua_settop(L, value - 1);
 }
 

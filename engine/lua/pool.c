@@ -31,8 +31,27 @@ struct job {
     uint8_t priority;  /* as in struct tutti__record */
     uint8_t functions; /* so many first values of the call are its own; what it comes after follows them */
     tutti_engine *engine;
-    char *name;
+    struct tutti__pool_name *name; /* a reference */
 };
+
+/* The name that a task has on its worker. Tasks that are started in one place share it. */
+struct tutti__pool_name {
+    TUTTI_ATOMIC(uint32_t) refs; /* [any] as tutti__buffer.refs */
+    char text[];
+};
+
+static void name_unref(struct tutti__pool_name *name)
+{
+    /* acq_rel: every thread's last read comes before the last one's free. */
+    if (name != NULL && TUTTI_FETCH_SUB(&name->refs, 1, acq_rel) == 1)
+        free(name);
+}
+
+static struct tutti__pool_name *name_ref(struct tutti__pool_name *name)
+{
+    TUTTI_FETCH_ADD(&name->refs, 1, relaxed); /* the caller holds a reference */
+    return name;
+}
 
 static void job_drop(void *arg)
 {
@@ -47,7 +66,7 @@ static void job_drop(void *arg)
     free((void *)job->notes);
     if (job->call != NULL)
         tutti__buffer_unref(job->call);
-    free(job->name);
+    name_unref(job->name);
     free(job);
 }
 
@@ -251,17 +270,27 @@ static int push_results_of(lua_State *L, struct tutti__lua *lua, const struct jo
     return (int)job->after_count;
 }
 
-/* Runs in the task's coroutine: [1] record, [2] handler -> function, results, arguments. */
-static int push_call(lua_State *L, struct tutti__record *record)
+/* Make the _ENV of the task whose record is at 1; who names no globals needs none. */
+static void push_env(lua_State *L, bool is_wanted)
 {
-    struct job *job = (struct job *)record->op;
-    record->op = NULL;
+    if (!is_wanted) {
+        lua_pushnil(L);
+        return;
+    }
     lua_createtable(L, 0, 4);
     lua_pushvalue(L, -1);
     lua_setfield(L, -2, "_G");
     luaL_setmetatable(L, "tutti.env");
     lua_pushvalue(L, -1);
     tutti__record_set_extra(L, 1, EXTRA_ENV);
+}
+
+/* Runs in the task's coroutine: [1] record, [2] handler -> function, results, arguments. */
+static int push_call(lua_State *L, struct tutti__record *record)
+{
+    struct job *job = (struct job *)record->op;
+    record->op = NULL;
+    push_env(L, job->call->has_globals);
     int env = lua_gettop(L);
     struct tutti__decode_opts opts = { .ops = &tutti__lua_value_ops, .env_index = env };
     int count = tutti__value_decode(L, job->call, &opts) - 1;
@@ -276,7 +305,7 @@ static int begin(lua_State *L)
     struct call *call = (struct call *)lua_touserdata(L, 1);
     struct tutti__lua *lua = call->lua;
     struct tutti__record *record = tutti__record_new(L, lua, RECORD_LOCAL, 0);
-    lua_pushstring(L, call->job->name);
+    lua_pushstring(L, call->job->name->text);
     tutti__record_set_name(L, 2);
     record->flags |= RECORD_EXPORT_HOME | RECORD_OBSERVED | RECORD_QUIET;
     record->start = push_call;
@@ -310,16 +339,46 @@ static int pool_run(tutti_task *self, void *arg, tutti_value *result)
 
 /* ---- in the home state -------------------------------------------------------------------- */
 
+/* A reference on the name of the record at `index`; NULL: no memory. */
+static struct tutti__pool_name *take_name(lua_State *L, struct tutti__record *record, int index)
+{
+    struct tutti__lua *lua = record->lua;
+    bool is_place = (record->flags & RECORD_NAMED) == 0 && record->source != 0;
+    if (is_place && lua->place_name != NULL && lua->place_source == record->source
+        && lua->place_line == record->line)
+        return name_ref(lua->place_name);
+    size_t length = 0;
+    tutti__record_push_name(L, record, index);
+    const char *text = lua_tolstring(L, -1, &length);
+    struct tutti__pool_name *name = (struct tutti__pool_name *)malloc(sizeof *name + length + 1);
+    if (name != NULL) {
+        atomic_init(&name->refs, 1); /* nobody else knows it yet */
+        memcpy(name->text, text, length + 1);
+    }
+    lua_pop(L, 1);
+    if (name == NULL || !is_place)
+        return name;
+    name_unref(lua->place_name);
+    lua->place_name = name_ref(name);
+    lua->place_source = record->source;
+    lua->place_line = record->line;
+    return name;
+}
+
+void tutti__pool_close(struct tutti__lua *lua)
+{
+    name_unref(lua->place_name);
+    lua->place_name = NULL;
+}
+
 static struct job *new_job(lua_State *L, struct tutti__lua *lua, struct tutti__record *record,
                            int index)
 {
     struct job *job = (struct job *)calloc(1, sizeof *job);
-    tutti__record_push_name(L, record, index);
-    char *name = strdup(lua_tostring(L, -1));
-    lua_pop(L, 1);
+    struct tutti__pool_name *name = take_name(L, record, index);
     if (job == NULL || name == NULL) {
         free(job);
-        free(name);
+        name_unref(name);
         luaL_error(L, "not enough memory for a task");
         return NULL;
     }

@@ -34,6 +34,9 @@ int tutti__pool_start_read(lua_State *L, struct tutti__lua *lua, const struct tu
  * it) cannot be sent to another state. */
 void tutti__pool_check_call(lua_State *L, struct tutti__lua *lua, int first, int level);
 
+/* The state is being closed: let go of what is kept for its next task. */
+void tutti__pool_close(struct tutti__lua *lua);
+
 extern const luaL_Reg tutti__pool_functions[];
 
 #endif

@@ -19,13 +19,17 @@ struct tutti__waiter *tutti__record_deps(struct tutti__record *record)
     return (struct tutti__waiter *)(record + 1);
 }
 
-static void set_metatable(lua_State *L, enum tutti__record_kind kind)
+static void set_metatable(lua_State *L, struct tutti__lua *lua, enum tutti__record_kind kind)
 {
     /* Only a handle that may hold a reference into the engine needs a finaliser. */
     static const char *const names[] = { [RECORD_LOCAL] = "tutti.task", [RECORD_REMOTE] = "tutti.remote",
                                          [RECORD_GATHER] = "tutti.task", [RECORD_ROOT] = "tutti.task",
                                          [RECORD_SCOPE] = "tutti.scope" };
-    luaL_getmetatable(L, names[kind]);
+    if (lua->ref_metas[kind] == 0) {
+        luaL_getmetatable(L, names[kind]);
+        lua->ref_metas[kind] = luaL_ref(L, LUA_REGISTRYINDEX);
+    }
+    lua_rawgeti(L, LUA_REGISTRYINDEX, lua->ref_metas[kind]);
     lua_setmetatable(L, -2);
 }
 
@@ -47,7 +51,7 @@ struct tutti__record *tutti__record_new(lua_State *L, struct tutti__lua *lua,
     record->born_ms = tutti__tick_ms(lua);
     record->deps_count = deps;
     record->await.owner = record;
-    set_metatable(L, kind);
+    set_metatable(L, lua, kind);
     return record;
 }
 
@@ -290,7 +294,9 @@ void tutti__record_set_extra(lua_State *L, int index, int key)
 void tutti__record_set_name(lua_State *L, int index)
 {
     index = lua_absindex(L, index);
+    struct tutti__record *record = (struct tutti__record *)lua_touserdata(L, index);
     bool has_table = lua_getiuservalue(L, index, UV_EXTRA) == LUA_TTABLE;
+    record->flags |= RECORD_NAMED;
     lua_pop(L, 1);
     if (has_table)
         tutti__record_set_extra(L, index, EXTRA_NAME);

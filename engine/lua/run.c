@@ -93,25 +93,22 @@ static lua_State *take_coroutine(lua_State *L, struct tutti__lua *lua)
 {
     if (lua->pool_count == 0)
         return lua_newthread(L);
-    lua_rawgeti(L, LUA_REGISTRYINDEX, lua->ref_pool);
-    lua_rawgeti(L, -1, lua->pool_count--);
-    lua_remove(L, -2);
+    lua->pool_count--;
+    lua_xmove(lua->idle, L, 1);
     return lua_tothread(L, -1);
 }
 
 /* The coroutine is on top of the stack and is popped. */
 static void give_coroutine(lua_State *L, struct tutti__lua *lua, lua_State *co)
 {
-    if (lua->pool_count >= POOL_MAX) {
+    if (lua->pool_count >= POOL_MAX || !lua_checkstack(lua->idle, 1)) {
         lua_pop(L, 1);
         return;
     }
     lua_settop(co, 0);
     *(void **)lua_getextraspace(co) = NULL;
-    lua_rawgeti(L, LUA_REGISTRYINDEX, lua->ref_pool);
-    lua_insert(L, -2);
-    lua_rawseti(L, -2, ++lua->pool_count);
-    lua_pop(L, 1);
+    lua->pool_count++;
+    lua_xmove(L, lua->idle, 1);
 }
 
 /* ---- ends --------------------------------------------------------------------------------- */

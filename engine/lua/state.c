@@ -78,7 +78,8 @@ struct tutti__lua *tutti__lua_open(lua_State *L, tutti_engine *engine, bool own_
     lua->main = lua_tothread(L, -1);
     lua_pop(L, 1);
     *(void **)lua_getextraspace(lua->main) = NULL;
-    lua->ref_pool = new_table_ref(L);
+    lua->idle = lua_newthread(L);
+    lua->ref_idle = luaL_ref(L, LUA_REGISTRYINDEX);
     lua->ref_sources = new_table_ref(L);
     lua->ref_helpers = new_table_ref(L);
     lua_rawgeti(L, LUA_REGISTRYINDEX, lua->ref_helpers);

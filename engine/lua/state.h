@@ -50,7 +50,14 @@ struct tutti__waiter {
     void (*fire)(lua_State *L, struct tutti__waiter *waiter, struct tutti__record *target);
 };
 
-enum tutti__record_kind { RECORD_LOCAL, RECORD_REMOTE, RECORD_GATHER, RECORD_ROOT, RECORD_SCOPE };
+enum tutti__record_kind {
+    RECORD_LOCAL,
+    RECORD_REMOTE,
+    RECORD_GATHER,
+    RECORD_ROOT,
+    RECORD_SCOPE,
+    TUTTI__RECORD_KINDS,
+};
 
 enum tutti__record_flag {
     RECORD_STARTED = 1u << 0,
@@ -71,6 +78,8 @@ enum tutti__record_flag {
     RECORD_ADOPTED = 1u << 16,    /* detached on a worker: the loop state's root owns its failure */
     RECORD_BACKGROUND = 1u << 18, /* holds no join open: cancelled when its owner waits for no other; it
                                      stands behind all other children of its owner */
+    RECORD_ANSWERS = 1u << 19,    /* EXTRA_FAILED has something that it may have to answer for */
+    RECORD_NAMED = 1u << 20,      /* it has a name of its own */
     RECORD_LIVE = 1u << 17,       /* LOCAL: its next checkpoint raises a cancellation; see cancel.c */
     RECORD_SUPERVISES = 1u << 24, /* is told of each child's end, and owns it: see supervise.c */
     RECORD_OWNS_SUPERVISOR = 1u << 25, /* among its children is, or was, one with SUPERVISES */
@@ -242,7 +251,9 @@ struct tutti__lua {
     bool own_engine;       /* engine is freed with the state */
     bool is_worker;        /* a state the engine made for a worker */
     bool is_own;           /* a worker's or the program's: globals let cancellations through */
-    int ref_pool;          /* registry: idle coroutines */
+    lua_State *idle;       /* a thread that never runs: coroutines to be used again lie on its stack */
+    int ref_idle;          /* registry: that thread */
+    int ref_metas[TUTTI__RECORD_KINDS]; /* registry: metatables by kind of record; 0: not known yet */
     int ref_sources;       /* registry: index -> chunk name, chunk name -> index */
     int ref_helpers;       /* registry: functions of the Lua half, by name */
     const void *meta_local; /* identity of the two metatables of task handles */
@@ -259,7 +270,10 @@ struct tutti__lua {
     struct tutti__hook_note hook_notes[TUTTI__HOOK_NOTES];
     const char **source_texts; /* see stuck.h */
     uint32_t source_texts_size;
-    uint32_t pool_count;   /* coroutines in the pool table */
+    uint32_t pool_count;   /* coroutines that lie there */
+    struct tutti__pool_name *place_name; /* the last place a pool task was started from, see pool.c */
+    uint32_t place_source;
+    int32_t place_line;
     uint32_t parked_count; /* coroutines that do not run and have scopes open */
     uint32_t sources_count;
     const char *source_last; /* cache of the last place a task was started from */

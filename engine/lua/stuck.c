@@ -18,6 +18,8 @@ enum { DEPTH_MAX = 16, SOURCES_STEP = 16 };
 
 void tutti__stuck_note_name(lua_State *L, struct tutti__record *record, int index)
 {
+    if ((record->flags & RECORD_NAMED) == 0)
+        return;
     if (tutti__record_get_name(L, index) == LUA_TSTRING) {
         record->label = lua_tostring(L, -1);
         record->flags |= RECORD_LABELLED;

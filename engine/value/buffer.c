@@ -58,6 +58,7 @@ struct tutti__buffer *tutti__buffer_plain(size_t size)
         return NULL;
     }
     atomic_init(&b->refs, 1); /* nobody else knows the buffer yet */
+    b->has_globals = false;
     b->is_plain = true;
     b->size = size;
     b->ops = NULL;
@@ -74,6 +75,7 @@ void tutti__writer_init(struct tutti__writer *w, const struct tutti__value_ops *
     w->end = w->scratch + (bytes_max < sizeof w->scratch ? bytes_max : sizeof w->scratch);
     w->block = NULL;
     w->bytes_max = bytes_max;
+    w->has_globals = false;
     w->too_large = false;
     w->objects = w->first_objects;
     w->object_count = 0;
@@ -171,6 +173,7 @@ struct tutti__buffer *tutti__writer_seal(struct tutti__writer *w)
     }
     atomic_init(&b->refs, 1); /* nobody else knows the buffer yet */
     b->is_plain = false;
+    b->has_globals = w->has_globals;
     b->size = size;
     b->ops = w->ops;
     b->object_count = w->object_count;

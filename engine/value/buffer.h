@@ -33,6 +33,7 @@ enum { TUTTI__OBJECT_PROTO = 0x100 };
 struct tutti__buffer {
     TUTTI_ATOMIC(uint32_t) refs;       /* [any] see tutti__buffer_unref */
     uint32_t object_count;             /* [const once sealed], as all below */
+    bool has_globals;                  /* something in it is, or has, the globals */
     bool is_plain;                     /* nothing but values without parts, see plain.h */
     size_t size;
     const struct tutti__value_ops *ops; /* drops handles; NULL when there are none */
@@ -79,6 +80,7 @@ struct tutti__writer {
     uint8_t *end;                 /* behind the last byte there is room for */
     struct tutti__buffer *block;  /* NULL while scratch is enough */
     size_t bytes_max;             /* refuse to grow beyond this */
+    bool has_globals;             /* a GLOBALS was written */
     bool too_large;               /* that is why the last reserve failed */
     struct tutti__object *objects; /* first_objects, or malloc'ed */
     uint32_t object_count;

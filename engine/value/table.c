@@ -18,6 +18,7 @@ static int put_globals(struct tutti__encoder *e)
         return tutti__encoder_no_room(e);
     }
     *e->out.next++ = TUTTI__TAG_GLOBALS;
+    e->out.has_globals = true;
     lua_pop(e->L, 1);
     return TUTTI__STEP_DONE;
 }
