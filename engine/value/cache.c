@@ -23,6 +23,49 @@ static int entry_gc(lua_State *L)
     return 0;
 }
 
+static int cache_gc(lua_State *L)
+{
+    struct tutti__cache *cache = lua_touserdata(L, 1);
+    for (int i = 0; i < TUTTI__CACHE_GUESSES; i++) {
+        if (cache->guesses[i].place.proto != NULL) {
+            tutti__proto_unref(cache->guesses[i].place.proto);
+            cache->guesses[i].place.proto = NULL;
+        }
+    }
+    return 0;
+}
+
+static struct tutti__cache_guess *guess_at(struct tutti__cache *cache,
+                                           const struct tutti__place *place)
+{
+    uint64_t h = (uint64_t)(uintptr_t)place->source + (uint64_t)(unsigned)place->first_line * 0x10001;
+    return &cache->guesses[(h * UINT64_C(0x9e3779b97f4a7c15) >> 32) % TUTTI__CACHE_GUESSES];
+}
+
+struct tutti__cache_guess *tutti__cache_guess(struct tutti__cache *cache,
+                                              const struct tutti__place *place)
+{
+    struct tutti__cache_guess *guess = guess_at(cache, place);
+    const struct tutti__place *known = &guess->place;
+    bool fits = known->proto != NULL && known->source == place->source &&
+                known->first_line == place->first_line && known->last_line == place->last_line;
+    return fits ? guess : NULL;
+}
+
+void tutti__cache_guess_set(struct tutti__cache *cache, const struct tutti__place *place)
+{
+    enum { CODE_BYTES_MAX = 1 << 16 };
+    struct tutti__cache_guess *guess = guess_at(cache, place);
+    if (guess->place.proto == place->proto || place->proto->size > CODE_BYTES_MAX) {
+        return;
+    }
+    if (guess->place.proto != NULL) {
+        tutti__proto_unref(guess->place.proto);
+    }
+    *guess = (struct tutti__cache_guess){.place = *place};
+    tutti__proto_ref(place->proto);
+}
+
 /* Push a new table with weak keys. */
 static void push_weak(lua_State *L)
 {
@@ -51,6 +94,11 @@ struct tutti__cache *tutti__cache_open(lua_State *L)
     }
     cache = lua_newuserdatauv(L, sizeof *cache, TUTTI__CACHE_PARTS_MAX_);
     *cache = (struct tutti__cache){0};
+    if (luaL_newmetatable(L, "tutti.values")) {
+        lua_pushcfunction(L, cache_gc);
+        lua_setfield(L, -2, "__gc");
+    }
+    lua_setmetatable(L, -2);
     push_weak(L);
     lua_setiuservalue(L, -2, TUTTI__CACHE_NAMES);
     push_weak(L);
@@ -142,10 +190,9 @@ struct tutti__cache_entry *tutti__cache_keep(lua_State *L, int at, struct tutti_
 
 void tutti__cache_dumped(lua_State *L, int at, int function, struct tutti__proto *proto)
 {
-    enum { EVERY = 8 };
     struct tutti__cache *cache = lua_touserdata(L, at);
     struct tutti__cache_entry *entry = tutti__cache_keep(L, at, proto);
-    if (entry->dump_count++ % EVERY == 0) {
+    if (entry->dump_count++ % TUTTI__CACHE_EVERY == 0) {
         if (cache->function_count >= TUTTI__CACHE_FUNCTIONS_MAX) {
             push_weak(L);
             lua_setiuservalue(L, at, TUTTI__CACHE_FUNCTIONS);

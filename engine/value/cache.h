@@ -21,6 +21,8 @@
 #ifndef TUTTI_VALUE_CACHE_H
 #define TUTTI_VALUE_CACHE_H
 
+#include <stdbool.h>
+
 #include <lua.h>
 
 #include "value/proto.h"
@@ -36,20 +38,38 @@ enum tutti__cache_part {
     TUTTI__CACHE_PARTS_MAX_ = TUTTI__CACHE_REGISTERED,
 };
 
+enum { TUTTI__CACHE_EVERY = 8 }; /* see tutti__cache_dumped */
+
 /* A generation ends at whichever comes first. */
 #ifdef TUTTI_HARD
-enum { TUTTI__CACHE_ENTRIES_MAX = 4, TUTTI__CACHE_FUNCTIONS_MAX = 8 };
+enum { TUTTI__CACHE_ENTRIES_MAX = 4, TUTTI__CACHE_FUNCTIONS_MAX = 8, TUTTI__CACHE_GUESSES = 2 };
 static const size_t TUTTI__CACHE_BYTES_MAX = 4096;
 #else
-enum { TUTTI__CACHE_ENTRIES_MAX = 512, TUTTI__CACHE_FUNCTIONS_MAX = 4096 };
+enum { TUTTI__CACHE_ENTRIES_MAX = 512, TUTTI__CACHE_FUNCTIONS_MAX = 4096, TUTTI__CACHE_GUESSES = 16 };
 static const size_t TUTTI__CACHE_BYTES_MAX = 4u << 20;
 #endif
+
+/* Code, and where the function is from that has it. */
+struct tutti__place {
+    struct tutti__proto *proto; /* a reference */
+    const char *source;         /* where it is from, of lua_Debug */
+    int first_line;
+    int last_line;
+};
+
+/* What a function from this place had for code. It may have other code now, or be another chunk at the
+ * same address: a guess, to be compared with what lua_dump says. */
+struct tutti__cache_guess {
+    struct tutti__place place; /* proto NULL: none */
+    uint32_t hits;
+};
 
 struct tutti__cache {
     uint64_t loaded_mark;    /* of package.loaded when NAMES was filled, see names.c; 0 = never */
     size_t young_bytes;
     uint32_t young_count;
     uint32_t function_count; /* added to FUNCTIONS since it was last emptied */
+    struct tutti__cache_guess guesses[TUTTI__CACHE_GUESSES];
 };
 
 struct tutti__cache_entry {
@@ -76,10 +96,16 @@ struct tutti__cache_entry *tutti__cache_keep(lua_State *L, int cache, struct tut
 
 /**
  * Remember that the Lua function at `function` has the code `proto`: after the first dump of that
- * content, and after every eighth. (A closure that is made anew for each message would only fill the
- * table; one that lasts gets there soon.) Raises: memory.
+ * content, and after every eighth, or guess that was right. (A closure that is made anew for each
+ * message would only fill the table; one that lasts gets there soon.) Raises: memory.
  */
 void tutti__cache_dumped(lua_State *L, int cache, int function, struct tutti__proto *proto);
+
+/* The guess for the function whose place this is (its proto is not looked at); NULL: there is none. */
+struct tutti__cache_guess *tutti__cache_guess(struct tutti__cache *cache, const struct tutti__place *place);
+
+/* Remember `place` as a guess, unless it is so or its code is large. Takes a reference of its own. */
+void tutti__cache_guess_set(struct tutti__cache *cache, const struct tutti__place *place);
 
 /**
  * Push a new closure of `proto`. Its upvalues are its own; what they hold is for the caller to set.

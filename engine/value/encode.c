@@ -441,7 +441,7 @@ static void end(struct tutti__encoder *e)
 {
     lua_settop(e->L, e->base);
     for (int i = 0; i < e->held_count; i++) {
-        tutti__proto_unref(e->held[i]);
+        tutti__proto_unref(e->held[i].proto);
     }
     tutti__free(e->dump);
     if (e->frames != e->first_frames) {

@@ -18,6 +18,7 @@
 
 #include <stdbool.h>
 
+#include "value/cache.h"
 #include "value/codec.h"
 #include "value/proto.h"
 #include "value/put.h"
@@ -82,7 +83,7 @@ struct tutti__encoder {
     uint32_t boxes; /* how many of the open frames are boxes */
     uint32_t frame_capacity;
     struct tutti__encode_frame *frames; /* first_frames, or malloc'ed */
-    struct tutti__proto *held[TUTTI__FUNCTIONS_HELD_MAX]; /* one reference each */
+    struct tutti__place held[TUTTI__FUNCTIONS_HELD_MAX];
     int held_count;
     uint8_t *dump; /* where lua_dump writes; malloc'ed */
     size_t dump_size;

@@ -37,22 +37,25 @@ static int write_dump(lua_State *L, const void *bytes, size_t size, void *user)
 }
 
 /* Keep the function at the top for tutti__encoder_remember. */
-static void hold(struct tutti__encoder *e, struct tutti__proto *proto)
+static void hold(struct tutti__encoder *e, const lua_Debug *ar, struct tutti__proto *proto)
 {
     if (e->held_count < TUTTI__FUNCTIONS_HELD_MAX) {
         lua_copy(e->L, -1, e->base + TUTTI__SLOT_HELD + e->held_count);
-        e->held[e->held_count++] = tutti__proto_ref(proto);
+        e->held[e->held_count++] = (struct tutti__place){.proto = tutti__proto_ref(proto),
+                                                        .source = ar->source,
+                                                        .first_line = ar->linedefined,
+                                                        .last_line = ar->lastlinedefined};
     }
 }
 
 /* Dump the function at the top. `*out` is owned. */
-static int dump_code(struct tutti__encoder *e, uint8_t upvalue_count, struct tutti__proto **out)
+static int dump_code(struct tutti__encoder *e, const lua_Debug *ar, struct tutti__proto **out)
 {
     e->dump_size = 0;
     if (lua_dump(e->L, write_dump, e, 0) != 0) {
         return TUTTI__STEP_NOMEM;
     }
-    struct tutti__proto *proto = tutti__proto_new(e->dump, e->dump_size, upvalue_count);
+    struct tutti__proto *proto = tutti__proto_new(e->dump, e->dump_size, ar->nups);
     if (proto == NULL) {
         return TUTTI__STEP_NOMEM;
     }
@@ -64,9 +67,46 @@ static int dump_code(struct tutti__encoder *e, uint8_t upvalue_count, struct tut
         tutti__proto_unref(proto);
         proto = same;
     }
-    hold(e, proto);
+    hold(e, ar, proto);
     *out = proto;
     return TUTTI__STEP_DONE;
+}
+
+struct comparison {
+    const struct tutti__proto *proto;
+    size_t at;
+};
+
+/* Ends the dump at the first difference. */
+static int compare_dump(lua_State *L, const void *bytes, size_t size, void *user)
+{
+    (void)L;
+    struct comparison *c = user;
+    bool same = tutti__proto_has_piece(c->proto, c->at, bytes, size);
+    c->at += size;
+    return !same;
+}
+
+/* A closure that is made anew each time has the code of the last one from its place, most likely. Lua
+ * has no name for a prototype, so its dump is compared: still half of what making one would cost. */
+static bool guess_code(struct tutti__encoder *e, const lua_Debug *ar, struct tutti__proto **out)
+{
+    struct tutti__cache *cache = lua_touserdata(e->L, e->base + TUTTI__SLOT_CACHE);
+    struct tutti__place place = {
+        .source = ar->source, .first_line = ar->linedefined, .last_line = ar->lastlinedefined};
+    struct tutti__cache_guess *guess = tutti__cache_guess(cache, &place);
+    if (guess == NULL || guess->place.proto->upvalue_count != ar->nups) {
+        return false;
+    }
+    struct comparison c = {.proto = guess->place.proto};
+    if (lua_dump(e->L, compare_dump, &c, 0) != 0 || c.at != c.proto->size) {
+        return false;
+    }
+    if (++guess->hits % TUTTI__CACHE_EVERY == 0) {
+        hold(e, ar, guess->place.proto);
+    }
+    *out = tutti__proto_ref(guess->place.proto);
+    return true;
 }
 
 /* The code of the function at the top if it was dumped before; `*out` is owned. */
@@ -151,9 +191,11 @@ static int put_lua_function(struct tutti__encoder *e)
         if (written || rc != TUTTI__STEP_DONE) {
             return rc;
         }
-        rc = dump_code(e, ar.nups, &proto);
-        if (rc != TUTTI__STEP_DONE) {
-            return rc;
+        if (!guess_code(e, &ar, &proto)) {
+            rc = dump_code(e, &ar, &proto);
+            if (rc != TUTTI__STEP_DONE) {
+                return rc;
+            }
         }
     }
     return open_function(e, proto);
@@ -229,7 +271,7 @@ static int remember(lua_State *L)
 {
     struct tutti__encoder *e = lua_touserdata(L, 1); /* 2: the cache, then the functions */
     for (int i = 0; i < e->held_count; i++) {
-        tutti__cache_dumped(L, 2, 3 + i, e->held[i]);
+        tutti__cache_dumped(L, 2, 3 + i, e->held[i].proto);
     }
     return 0;
 }
@@ -237,6 +279,10 @@ static int remember(lua_State *L)
 void tutti__encoder_remember(struct tutti__encoder *e)
 {
     lua_State *L = e->L;
+    struct tutti__cache *cache = lua_touserdata(L, e->base + TUTTI__SLOT_CACHE);
+    for (int i = 0; i < e->held_count; i++) {
+        tutti__cache_guess_set(cache, &e->held[i]);
+    }
     lua_pushcfunction(L, remember);
     lua_pushlightuserdata(L, e);
     lua_pushvalue(L, e->base + TUTTI__SLOT_CACHE);

@@ -59,6 +59,7 @@ struct tutti__proto *tutti__proto_new(const uint8_t *bytes, size_t size, uint8_t
     struct tutti__chunk chunk;
     p->can_splice =
         tutti__chunk_scan(p->bytes, size, &chunk) && chunk.upvalue_count == upvalue_count;
+    p->upvalues = p->can_splice ? chunk.upvalues : 0;
     if (p->can_splice) {
         settle_upvalues(p->bytes + chunk.upvalues, chunk.upvalue_count);
     }
@@ -79,6 +80,18 @@ void tutti__proto_unref(struct tutti__proto *p)
     if (TUTTI_FETCH_SUB(&p->refs, 1, acq_rel) == 1) {
         tutti__free(p);
     }
+}
+
+bool tutti__proto_has_piece(const struct tutti__proto *p, size_t at, const void *piece, size_t size)
+{
+    if (at > p->size || size > p->size - at) {
+        return false;
+    }
+    size_t settled_end = p->upvalues + (size_t)p->upvalue_count * TUTTI__UPVALUE_BYTES;
+    if (p->upvalues != 0 && at >= p->upvalues && at + size <= settled_end) {
+        return true;
+    }
+    return memcmp(p->bytes + at, piece, size) == 0;
 }
 
 bool tutti__proto_equal(const struct tutti__proto *a, const struct tutti__proto *b)

@@ -26,6 +26,7 @@ struct tutti__proto {
     TUTTI_ATOMIC(uint32_t) refs; /* [any] as tutti__buffer.refs */
     uint8_t upvalue_count;       /* [const], as all below */
     bool can_splice;             /* the scan understood the bytes */
+    size_t upvalues;             /* where settled upvalue descriptions begin; 0: there are none */
     uint64_t hash;               /* checksum, and key of the caches */
     size_t size;
     uint8_t bytes[];
@@ -57,6 +58,10 @@ struct tutti__proto *tutti__proto_ref(struct tutti__proto *p);
 
 /* Drop a reference; the last one frees. Thread: any. */
 void tutti__proto_unref(struct tutti__proto *p);
+
+/* Is this the piece of a dump that belongs at `at`? Settled upvalue descriptions are not compared: what
+ * they were is nowhere asked for. Thread: any. */
+bool tutti__proto_has_piece(const struct tutti__proto *p, size_t at, const void *piece, size_t size);
 
 /* Have both the same bytes? Thread: any. */
 bool tutti__proto_equal(const struct tutti__proto *a, const struct tutti__proto *b);

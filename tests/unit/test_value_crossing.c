@@ -167,6 +167,24 @@ static void same_function_again(struct test_pair *p)
     test_carry(p, "even of the same code", "return G", "assert((...)() == 1)");
 }
 
+/* Two functions of one line and name, in turns: what is known of a place is only a guess. */
+static void same_place(struct test_pair *p)
+{
+    for (int i = 0; i < 40; i++) {
+        char make[200];
+        char look[100];
+        snprintf(make, sizeof make, "local up = %d return load('local up = ... return function() "
+                 "return up + %d end', '=same')(up), load('return %d', '=same')", i, i % 3, i % 5);
+        snprintf(look, sizeof look, "local f, g = ... assert(f() == %d and g() == %d)", i + i % 3, i % 5);
+        test_carry(p, "functions of one place", make, look);
+    }
+    test_carry(p, "several of one line",
+               "local a, b = 1, 2 local t = {} for i = 1, 20 do "
+               "t[i] = { function() return a end, function() return b end, function() return a + b end } "
+               "end return t",
+               "for _, f in ipairs(...) do assert(f[1]() == 1 and f[2]() == 2 and f[3]() == 3) end");
+}
+
 static void environment(struct test_pair *p)
 {
     lua_State *L = p->to;
@@ -277,6 +295,7 @@ int main(void)
     functions(&p);
     many_upvalues(&p);
     same_function_again(&p);
+    same_place(&p);
     environment(&p);
     handles(&p);
     boxes(&p);
