@@ -17,7 +17,8 @@ static const char usage_text[] =
     "options:\n"
     "  -h, --help    print this\n"
     "\n"
-    "TUTTI_WORKERS sets the number of pool threads.\n";
+    "TUTTI_WORKERS sets the number of pool threads; TUTTI_PREEMPT=signal|hook|none how Lua that\n"
+    "runs and runs is interrupted.\n";
 
 static int refuse(const char *what, const char *word)
 {

@@ -227,6 +227,7 @@ void tutti__interrupt_begin(struct tutti__lua *lua)
     TUTTI_STORE(&watched->deadline_ns, 0, relaxed);
     lua->raise_ns = 0;
     lua->is_cleanup_over = false;
+    count_turn(lua); /* before the deadlines: those of a state that is not busy nobody looks at */
     if (watched->is_sliced) {
         TUTTI_STORE(&watched->has_others, 0, relaxed);
         if (!tutti__ready_is_empty(lua))
@@ -235,7 +236,6 @@ void tutti__interrupt_begin(struct tutti__lua *lua)
     if (tutti__cancel_is_due(lua))
         tutti__interrupt_live(lua);
     note_deadlines(lua, 0);
-    count_turn(lua);
 }
 
 void tutti__interrupt_end(struct tutti__lua *lua)
@@ -272,9 +272,10 @@ void tutti__interrupt_live(struct tutti__lua *lua)
 
 void tutti__interrupt_raised(struct tutti__lua *lua, struct tutti__record *source)
 {
+    bool was_told = (source->flags & RECORD_TOLD) != 0;
     source->flags |= RECORD_TOLD;
-    if (lua->watched.dog == NULL || lua->is_cleanup_over)
-        return;
+    if (lua->watched.dog == NULL || lua->is_cleanup_over || (was_told && lua->raise_ns != 0))
+        return; /* a loop that swallows what checkpoints raise does not put it off */
     lua->raise_ns = tutti__bridge_now_ns(lua->engine) + cleanup_ns;
     tutti__interrupt_deadline(lua, lua->raise_ns);
 }

@@ -10,7 +10,7 @@
  *   nothing pending: the thread sleeps without any limit    <- alert: somebody posted, a turn began
  *   something is:    it looks again at a known time            that has a deadline
  *
- * Layer: sched. Locks: dog.mu, a leaf: nudges are sent and threads lent under it, nothing else.
+ * Layer: sched. Locks: dog.mu, before spares.mu: nudges are sent and slots lent under it, nothing else.
  * Invariant: a thread is only nudged between its add and its remove, which it calls itself; so none is
  * that has ended.
  */

@@ -147,6 +147,31 @@ describe("a cancelled pool task", function()
     assert.same({ 0, "true\ttrue\ttrue\n", "" }, { code, out, err })
   end)
 
+  it("ends when it catches by force what checkpoints raise, again and again", function()
+    local code, out, err = run(START .. [[
+      print(cancelled(function(ch)
+        local tutti = require "tutti"
+        local raw = tutti.rawpcall or pcall
+        ch:send(1)
+        while true do raw(tutti.sleep, 10) end
+      end))
+    ]])
+    assert.same({ 0, "false\tcancelled\tcancelled\tnext\n", "" }, { code, out, err })
+  end)
+
+  it("is interrupted in a turn that begins after the cancel", function()
+    local code, out, err = run(START .. [[
+      print(cancelled(function(ch)
+        local tutti = require "tutti"
+        local raw = tutti.rawpcall or pcall
+        ch:send(1)
+        raw(tutti.sleep, 10)
+        while true do end
+      end))
+    ]])
+    assert.same({ 0, "false\tcancelled\tcancelled\tnext\n", "" }, { code, out, err })
+  end)
+
   it("is cancelled with the task that started it, from a third state", function()
     local code, out, err = run(START .. [[
       local parent = tutti.parallel(function(ch)
@@ -188,6 +213,44 @@ describe("a cancelled pool task", function()
       print(ticks() - before < 20)
     ]])
     assert.same({ 0, "false\tcancelled\tcancelled\tnext\ntrue\n", "" }, { code, out, err })
+  end)
+end)
+
+describe("a crowd of pool tasks", function()
+  it("ends whatever its tasks do when they are cancelled", function()
+    local seed = tonumber(os.getenv("TUTTI_SEED")) or os.time()
+    local code, out, err = run("math.randomseed(" .. seed .. ")" .. [[
+      local bodies = {
+        function() while true do end end,
+        function(n) for _ = 1, n do end return n end,
+        function(n) for _ = 1, n do end error("done") end,
+        function() while true do pcall(function() while true do end end) end end,
+        function(n) local tutti = require "tutti" for _ = 1, n / 100 do tutti.checkpoint() end end,
+        function(n)
+          local guard <close> = setmetatable({}, { __close = function() for _ = 1, n do end end })
+          while true do end
+        end,
+        function(n)
+          local tutti = require "tutti"
+          tutti.spawn(function() while true do end end)
+          for _ = 1, n do end
+          while true do tutti.checkpoint() end
+        end,
+      }
+      local ended, states = 0, { done = true, failed = true, cancelled = true }
+      for _ = 1, 30 do
+        local tasks = {}
+        for i = 1, 8 do tasks[i] = tutti.parallel(bodies[math.random(#bodies)], math.random(20000)) end
+        for _ = 1, math.random(20000) do end
+        for i = 1, 8 do tasks[i]:cancel() end
+        for i = 1, 8 do
+          tasks[i]:pawait()
+          if states[tasks[i]:state()] then ended = ended + 1 end
+        end
+      end
+      print(ended)
+    ]])
+    assert.same({ 0, "240\n", "" }, { code, out, err }, "TUTTI_SEED=" .. seed)
   end)
 end)
 
