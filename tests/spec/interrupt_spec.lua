@@ -51,6 +51,23 @@ local LOOPS = {
     ch:send(1)
     while true do xpcall(function() while true do end end, function(e) return e end) end
   end]],
+  ["a loop inside a coroutine of the user's"] = [[function(ch)
+    local co = coroutine.wrap(function() ch:send(1) while true do end end)
+    while true do co() end
+  end]],
+  ["a loop inside a generator inside a generator"] = [[function(ch)
+    ch:send(1)
+    for _ in coroutine.wrap(function()
+      for _ in coroutine.wrap(function() while true do end end) do end
+    end) do end
+  end]],
+  ["a loop in a coroutine that was made before anybody cancelled"] = [[function(ch)
+    local co = coroutine.create(function() coroutine.yield() while true do end end)
+    coroutine.resume(co)
+    ch:send(1)
+    coroutine.resume(co)
+    while true do end
+  end]],
   ["a loop that resumes a coroutine again and again"] = [[function(ch)
     local co = coroutine.wrap(function() while true do coroutine.yield() end end)
     ch:send(1)
