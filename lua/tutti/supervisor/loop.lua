@@ -21,6 +21,8 @@ local loop = {}
 
 -- Once the whole budget is spent, what is left has this time to end before it is killed.
 local COURTESY_SECONDS = 0.1
+-- The clock counts these; as numbers of seconds they are rounded.
+local CLOCK_SECONDS = 1e-9
 -- Errors that are kept for each child.
 local HISTORY_MAX = 100
 
@@ -179,7 +181,7 @@ end
 
 -- It ended by itself. A task that somebody else cancelled has not failed.
 function decide(sup, child, state, err)
-  if core.now() - child.began >= child.healthy_after then
+  if core.now() - child.began + CLOCK_SECONDS >= child.healthy_after then
     child.restarts, child.errors = 0, {}
   end
   local failed = state == "failed" or state == "skipped"
