@@ -238,7 +238,14 @@ static int refuse_index(lua_State *L, const struct tutti__view *view)
                         luaL_tolstring(L, 2, NULL), (LUAI_UACINT)view->count);
 }
 
-/* view[i] -> number; nil one behind the end, so that ipairs ends there. Or a method.   [-2, +1, v] */
+/* Does C code read the element, as ipairs and table.unpack do? Their loops end with a nil. */
+static bool is_read_by_c(lua_State *L)
+{
+    lua_Debug ar;
+    return lua_getstack(L, 1, &ar) && lua_getinfo(L, "S", &ar) && ar.what[0] == 'C';
+}
+
+/* view[i] -> number; for ipairs nil one behind the end. Or a method.   [-2, +1, v] */
 static int l_index(lua_State *L)
 {
     int is_integer;
@@ -252,7 +259,7 @@ static int l_index(lua_State *L)
     lua_Unsigned n = (lua_Unsigned)lua_tointegerx(L, 2, &is_integer) - 1;
     if (is_integer && n < view->count)
         push_element(L, view, n);
-    else if (is_integer && n == view->count)
+    else if (is_integer && n == view->count && is_read_by_c(L))
         lua_pushnil(L);
     else
         return refuse_index(L, view);

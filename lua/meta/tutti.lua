@@ -503,7 +503,7 @@ function Buffer:string(from, to) end
 function Buffer:copy(at, source, from, to) end
 
 ---@class tutti.View
----@field [integer] number # from 1; one behind the end reads as nil
+---@field [integer] number # from 1 to #view; raises `usage` outside
 ---@operator len: integer
 local View = {}
 
