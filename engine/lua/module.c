@@ -12,6 +12,7 @@
 #include "lua/bytes.h"
 #include "lua/channel.h"
 #include "lua/combine.h"
+#include "lua/cleanup.h"
 #include "lua/coroutine.h"
 #include "lua/door.h"
 #include "lua/event.h"
@@ -398,6 +399,7 @@ int luaopen_tutti_core(lua_State *L)
     tutti__lua_functions(L, lua, tutti__await_functions);
     tutti__lua_functions(L, lua, tutti__scope_functions);
     tutti__protect_functions(L, lua);
+    tutti__lua_functions(L, lua, tutti__cleanup_functions);
     tutti__lua_functions(L, lua, tutti__gather_functions);
     tutti__lua_functions(L, lua, tutti__combine_functions);
     tutti__lua_functions(L, lua, tutti__pool_functions);

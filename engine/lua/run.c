@@ -8,6 +8,7 @@
  * Layer: lua. Thread: the state's home.
  * Invariant: lua->current is the record whose coroutine runs, NULL while none does.
  */
+#include "lua/cleanup.h"
 #include "lua/coroutine.h"
 #include "lua/interrupt.h"
 #include "lua/start.h"
@@ -18,13 +19,31 @@ enum { POOL_MAX = 1024 };
 /* Stack of a body's coroutine: the record, the message handler, then what the body works on. */
 enum { BODY_RECORD = 1, BODY_HANDLER, BODY_FUNCTION };
 
+/* What the body deferred has run; the list of errors is on top of its results or its error. */
+static int body_cleaned_up(lua_State *L, int status, lua_KContext context)
+{
+    (void)status;
+    (void)context;
+    struct tutti__record *record = (struct tutti__record *)lua_touserdata(L, BODY_RECORD);
+    if (tutti__cleanup_first_error(L, record, (record->flags & RECORD_RAISED) != 0))
+        record->flags |= RECORD_RAISED;
+    return (record->flags & RECORD_RAISED) != 0 ? 1 : lua_gettop(L) - BODY_HANDLER;
+}
+
 static int body_done(lua_State *L, int status)
 {
-    if (status == LUA_OK || status == LUA_YIELD)
-        return lua_gettop(L) - BODY_HANDLER;
     struct tutti__record *record = (struct tutti__record *)lua_touserdata(L, BODY_RECORD);
-    record->flags |= RECORD_RAISED;
-    return 1;
+    bool failed = status != LUA_OK && status != LUA_YIELD;
+    if (failed)
+        record->flags |= RECORD_RAISED;
+    if ((record->flags & RECORD_DEFER) != 0) {
+        lua_pushcfunction(L, tutti__cleanup_run);
+        lua_pushvalue(L, BODY_RECORD);
+        lua_pushboolean(L, failed);
+        lua_callk(L, 2, 1, 0, body_cleaned_up);
+        return body_cleaned_up(L, LUA_OK, 0);
+    }
+    return failed ? 1 : lua_gettop(L) - BODY_HANDLER;
 }
 
 static int body_continue(lua_State *L, int status, lua_KContext context)

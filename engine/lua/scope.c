@@ -13,6 +13,7 @@
 
 #include <string.h>
 
+#include "lua/cleanup.h"
 #include "lua/cycle.h"
 #include "lua/door.h"
 #include "lua/duration.h"
@@ -109,6 +110,7 @@ static void start_sleep(lua_State *L, struct tutti__record *record, uint64_t del
     tutti_task_unref(task);
     tutti__proxy_arm(L, proxy, -1);
     record->await.fire = on_sleep_over;
+    record->await.owner = record;
     tutti__waiter_link(&record->await, proxy);
     tutti__scope_of(record)->sleep = proxy;
     lua_pop(L, 1);
@@ -256,7 +258,10 @@ void tutti__scope_abandon_within(lua_State *L, struct tutti__record *record)
  * in the function itself.   [-2, +0, m] */
 static int l_close(lua_State *L)
 {
-    abandon(L, (struct tutti__record *)lua_touserdata(L, 1), "the coroutine it was in has been closed");
+    struct tutti__record *record = (struct tutti__record *)lua_touserdata(L, 1);
+    if (!tutti__record_is_settled(record))
+        tutti__cleanup_run_now(L, record, 1);
+    abandon(L, record, "the coroutine it was in has been closed");
     return 0;
 }
 
@@ -416,6 +421,32 @@ static void join_withdraw(struct tutti__record *task)
 
 static int join_continue(lua_State *L, int status, lua_KContext context);
 
+/* What was deferred has run; the list of errors is on top. */
+static int cleaned_up(lua_State *L, int status, lua_KContext context)
+{
+    (void)status;
+    (void)context;
+    struct tutti__record *record = (struct tutti__record *)lua_touserdata(L, AT_SCOPE);
+    struct tutti__scope *scope = tutti__scope_of(record);
+    if (tutti__cleanup_first_error(L, record, scope->has_failed)) {
+        lua_setiuservalue(L, AT_SCOPE, UV_BODY);
+        lua_settop(L, AT_HANDLER);
+        scope->has_failed = true;
+        if (scope->cause == CAUSE_NONE)
+            scope->cause = CAUSE_BODY;
+    }
+    return finish(L, record);
+}
+
+static int clean_up(lua_State *L)
+{
+    lua_pushcfunction(L, tutti__cleanup_run);
+    lua_pushvalue(L, AT_SCOPE);
+    lua_pushboolean(L, 0); /* its children have ended */
+    lua_callk(L, 2, 1, 0, cleaned_up);
+    return cleaned_up(L, LUA_OK, 0);
+}
+
 /* Wait for the children, however often the wait is cancelled; they are cancelled then as well. */
 static int join(lua_State *L, struct tutti__record *record)
 {
@@ -433,7 +464,7 @@ static int join(lua_State *L, struct tutti__record *record)
             tutti__cancel_background(L, record);
     }
     if (record->child_first == NULL)
-        return finish(L, record);
+        return (record->flags & RECORD_DEFER) != 0 ? clean_up(L) : finish(L, record);
     record->flags |= RECORD_JOINING;
     tutti__cycle_wait(lua->current);
     return tutti__wait(L, join_withdraw, record, 0, join_continue);
@@ -564,6 +595,73 @@ static int l_scope_start(lua_State *L)
     return status == LUA_OK ? lua_gettop(L) - 2 : lua_error(L);
 }
 
+/* ---- limit -------------------------------------------------------------------------------- */
+
+static void turn_withdraw(struct tutti__record *task)
+{
+    tutti__waiter_unlink(&task->await);
+}
+
+static void turn_fire(lua_State *L, struct tutti__waiter *waiter, struct tutti__record *target)
+{
+    (void)L;
+    (void)target;
+    tutti__wait_end(waiter->owner);
+}
+
+/* Do as many run as may? One that waits for its turn here does not count, nor does `asker`: it would wait
+ * for itself. */
+static bool is_full(const struct tutti__record *record, const struct tutti__record *asker)
+{
+    uint32_t limit = tutti__scope_of(record)->limit;
+    uint32_t running = 0;
+    if (limit == 0 || (record->flags & RECORD_CANCEL) != 0)
+        return false;
+    for (const struct tutti__record *at = record->child_first; at != NULL; at = at->sibling_next) {
+        bool is_task = at->kind == RECORD_LOCAL || at->kind == RECORD_REMOTE;
+        bool waits_here = at->withdraw == turn_withdraw && at->await.target == record;
+        if (is_task && at != asker && !waits_here && ++running >= limit)
+            return true;
+    }
+    return false;
+}
+
+void tutti__scope_child_ended(lua_State *L, struct tutti__record *record)
+{
+    struct tutti__waiter *waiter = record->waiters_first;
+    if (waiter == NULL || is_full(record, waiter->owner))
+        return;
+    tutti__waiter_unlink(waiter);
+    waiter->fire(L, waiter, record);
+}
+
+static int turn_continue(lua_State *L, int status, lua_KContext context);
+
+/* core.scope_turn(scope, what): wait until one more may run in the scope   [-2, +0, y] */
+static int l_scope_turn(lua_State *L)
+{
+    struct tutti__lua *lua = tutti__lua_of(L);
+    struct tutti__record *record = check_scope(L, lua_tostring(L, 2));
+    if (tutti__record_is_settled(record) || !is_full(record, lua->current))
+        return 0;
+    struct tutti__record *me = tutti__wait_check(L, lua, "a start in a scope that is full");
+    if (me == NULL)
+        return tutti__usage(L, 1, "s:%s: the scope is full, and only a task can wait for its turn",
+                            lua_tostring(L, 2));
+    me->await.fire = turn_fire;
+    me->await.owner = me;
+    tutti__waiter_link(&me->await, record);
+    return tutti__wait(L, turn_withdraw, NULL, 0, turn_continue);
+}
+
+static int turn_continue(lua_State *L, int status, lua_KContext context)
+{
+    (void)status;
+    (void)context;
+    tutti__checkpoint(L, tutti__lua_of(L));
+    return l_scope_turn(L);
+}
+
 /* scope:cancel([reason])   [-2, +0, m] */
 static int l_scope_cancel(lua_State *L)
 {
@@ -603,6 +701,7 @@ static int l_cancelled(lua_State *L)
 const luaL_Reg tutti__scope_functions[] = {
     { "scope", l_scope },
     { "scope_start", l_scope_start },
+    { "scope_turn", l_scope_turn },
     { "cancelled", l_cancelled },
     { NULL, NULL },
 };

@@ -58,6 +58,9 @@ void tutti__scope_push(lua_State *L, struct tutti__record *record);
 /* A child of a strict scope has failed; its handle is at `index`. */
 void tutti__scope_child_failed(lua_State *L, struct tutti__record *scope, int index);
 
+/* A child has ended: who waits for a turn (limit) may have it. */
+void tutti__scope_child_ended(lua_State *L, struct tutti__record *scope);
+
 /* The last child of a scope that joins has ended. */
 void tutti__scope_joined(lua_State *L, struct tutti__record *scope);
 

@@ -6,6 +6,7 @@
  * Layer: lua. Thread: the state's home.
  * Invariant: a record settles once; telling is iterative (a chain of a million needs no stack).
  */
+#include "lua/cleanup.h"
 #include "lua/cycle.h"
 #include "lua/scope.h"
 #include "lua/start.h"
@@ -75,6 +76,8 @@ static void tell_parent(lua_State *L, struct tutti__record *record, int index)
         tutti__supervise_ended(L, parent, record, index);
     if (record->state == TUTTI_TASK_FAILED && (record->flags & RECORD_ADOPTED) == 0)
         own_failure(L, parent, record, index);
+    if (parent->kind == RECORD_SCOPE)
+        tutti__scope_child_ended(L, parent);
     if ((parent->flags & RECORD_JOINING) == 0)
         return;
     if (parent->child_first == NULL && parent->kind != RECORD_ROOT)
@@ -192,6 +195,10 @@ static void join_end(lua_State *L, struct tutti__record *record)
 {
     if (record->kind == RECORD_SCOPE) {
         tutti__scope_joined(L, record);
+        return;
+    }
+    if (record->co != NULL) { /* still in its coroutine, which goes on */
+        tutti__cleanup_joined(record);
         return;
     }
     tutti__record_push(L, record);

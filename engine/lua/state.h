@@ -80,6 +80,7 @@ enum tutti__record_flag {
                                      stands behind all other children of its owner */
     RECORD_ANSWERS = 1u << 19,    /* EXTRA_FAILED has something that it may have to answer for */
     RECORD_NAMED = 1u << 20,      /* it has a name of its own */
+    RECORD_DEFER = 1u << 21,      /* LOCAL, SCOPE: EXTRA_DEFER holds functions; see cleanup.h */
     RECORD_LIVE = 1u << 17,       /* LOCAL: its next checkpoint raises a cancellation; see cancel.c */
     RECORD_SUPERVISES = 1u << 24, /* is told of each child's end, and owns it: see supervise.c */
     RECORD_OWNS_SUPERVISOR = 1u << 25, /* among its children is, or was, one with SUPERVISES */
@@ -108,7 +109,7 @@ enum { TUTTI__OPTION_WORDS = 7 };
 
 /* Keys of the UV_EXTRA table. */
 enum { EXTRA_NAME = 1, EXTRA_AFTER, EXTRA_FAILED, EXTRA_CANCEL, EXTRA_LIST, EXTRA_ENV, EXTRA_ENDED,
-       EXTRA_CIRCLE };
+       EXTRA_CIRCLE, EXTRA_DEFER };
 
 /* Kept small: a million tasks that wait are a million of these. What shares memory is never asked for in
  * the other's time. */

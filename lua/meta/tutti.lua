@@ -335,6 +335,11 @@ function tutti.timeout(limit, f, ...) end
 ---@return any ...
 function tutti.shield(limit, f, ...) end
 
+--- Run f() when the task, or the innermost scope, ends: after its children, the last deferred first. It may
+--- await (in a cancelled task: inside tutti.shield); its failure counts as the body's.
+---@param f fun()
+function tutti.defer(f) end
+
 --- The owner of what is started in it. Its methods start as tutti's functions of these names do.
 ---@class tutti.Scope
 local Scope = {}

@@ -9,7 +9,7 @@ local scope = require("tutti.scope")
 local tutti = {}
 
 for _, name in ipairs({ "spawn", "parallel", "task", "all", "settle", "any", "race", "sleep", "checkpoint",
-  "now", "buffer", "channel", "register", "semaphore", "event", "current", "cancelled" }) do
+  "now", "buffer", "channel", "register", "semaphore", "event", "current", "cancelled", "defer" }) do
   tutti[name] = core[name]
 end
 tutti.scope, tutti.timeout, tutti.shield = scope.scope, scope.timeout, scope.shield

@@ -77,6 +77,7 @@ local function method(what, load)
   local start
   core.scope_methods[what] = function(self, ...)
     start = start or load(require("tutti"))
+    core.scope_turn(self, what)
     return core.scope_start(self, what, start, ...)
   end
 end

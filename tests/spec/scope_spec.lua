@@ -125,6 +125,16 @@ describe("tutti.scope", function()
     assert.is_false(tutti.cancelled())
   end)
 
+  it("stays in its state: the handle does not cross", function()
+    local kind, err = kind_of(tutti.scope, function(s)
+      local ok, why = pcall(tutti.parallel, function() return s end)
+      assert.is_false(ok)
+      error(why)
+    end)
+    assert.equal("transfer", kind)
+    assert.matches("a scope, which belongs to the task that opened it", err.message)
+  end)
+
   it("refuses unknown options, and starting after its end", function()
     local _, err = kind_of(tutti.scope, { limits = 1 }, function() end)
     assert.matches("limits.*did you mean \"limit\"", err.message)
@@ -135,6 +145,107 @@ describe("tutti.scope", function()
     assert.matches("s:spawn: the scope has ended", late.message)
     kept:cancel() -- nothing is left to cancel
     assert.matches("ended", tostring(kept))
+  end)
+end)
+
+describe("limit", function()
+  it("lets a start wait while as many run", function()
+    local running, most = 0, 0
+    tutti.scope({ limit = 3 }, function(s)
+      for _ = 1, 12 do
+        s:spawn(function()
+          running = running + 1
+          most = math.max(most, running)
+          tutti.sleep(0.0005)
+          running = running - 1
+        end)
+      end
+    end)
+    assert.equal(3, most)
+    assert.equal(0, running)
+  end)
+
+  it("does not have a child wait for itself", function()
+    local depth = 0
+    local function deeper(s)
+      depth = depth + 1
+      if depth < 5 then
+        s:spawn(deeper, s)
+      end
+    end
+    tutti.scope({ limit = 1 }, function(s) s:spawn(deeper, s) end)
+    assert.equal(5, depth)
+  end)
+
+  it("is a checkpoint when it waits", function()
+    local kind = kind_of(tutti.timeout, 0.002, function()
+      tutti.scope({ limit = 1 }, function(s)
+        s:spawn(tutti.sleep, 10)
+        s:spawn(tutti.sleep, 10)
+      end)
+    end)
+    assert.equal("timeout", kind)
+  end)
+end)
+
+describe("tutti.defer", function()
+  it("runs when the owner ends, after its children, the last first, and may await", function()
+    local log = {}
+    local function say(word)
+      log[#log + 1] = word
+    end
+    local t = tutti.spawn(function()
+      tutti.defer(function() tutti.sleep(0.001) say("first") end)
+      tutti.defer(function() say("last") tutti.spawn(function() tutti.checkpoint() say("its child") end) end)
+      tutti.spawn(function() tutti.sleep(0.001) say("child") end)
+      tutti.scope(function() tutti.defer(function() say("scope") end) end)
+      say("body")
+      return 1, 2
+    end)
+    assert.same({ 1, 2 }, { t:await() })
+    assert.equal("scope body child last its child first", table.concat(log, " "))
+  end)
+
+  it("counts its failures as the body's: the first wins, the others are in err.errors", function()
+    local t = tutti.spawn(function()
+      tutti.defer(function() error("second") end)
+      tutti.defer(function() error("first") end)
+    end)
+    local _, err = t:pawait()
+    assert.matches("first", err.message)
+    assert.equal(1, #err.errors)
+    assert.matches("second", err.errors[1].message)
+    local kind, other = kind_of(tutti.scope, function()
+      tutti.defer(function() error("later") end)
+      error("body")
+    end)
+    assert.equal("error", kind)
+    assert.matches("body", other.message)
+    assert.matches("later", other.errors[1].message)
+  end)
+
+  it("runs in a cancelled task, where only a shield lets it await", function()
+    local log = {}
+    local t = tutti.spawn(function()
+      tutti.defer(function()
+        tutti.shield("1s", function() tutti.sleep(0.001) log[1] = "shielded" end)
+        tutti.sleep(10)
+        log[2] = "went on"
+      end)
+      tutti.sleep(10)
+    end)
+    tutti.checkpoint()
+    t:cancel()
+    local _, err = t:pawait()
+    assert.equal("cancelled", err.kind)
+    assert.same({ "shielded" }, log)
+  end)
+
+  it("refuses what is no function, and where nothing ends", function()
+    local kind, err = kind_of(tutti.defer, function() end)
+    assert.equal("usage", kind)
+    assert.matches("needs a task", err.message)
+    assert.equal("usage", (kind_of(function() tutti.spawn(function() tutti.defer(1) end):await() end)))
   end)
 end)
 
