@@ -95,8 +95,8 @@ void tutti__wait_may(lua_State *L, struct tutti__lua *lua, const char *what)
         at = tutti__coroutine_resumer(at);
         if (at == NULL)
             tutti__usage(L, 1,
-                         "%s inside a plain coroutine would yield to whoever resumes that coroutine, not to "
-                         "the scheduler: make the coroutine with tutti.coroutine, call it in the task "
+                         "%s inside a plain coroutine would yield to whoever resumes that coroutine, not "
+                         "to the scheduler: make the coroutine with tutti.coroutine, call it in the task "
                          "itself, or make it a task with tutti.spawn",
                          what);
     }

@@ -1,5 +1,5 @@
----@meta tutti
 -- SPDX-License-Identifier: MIT
+---@meta tutti
 -- Types of tutti for editors (lua-language-server) and for REFERENCE.md, which reference.lua makes of
 -- this file. Nothing here runs. tests/check/meta.lua compares it with what `require "tutti"` gives.
 

@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: MIT
---- How long to wait before the next attempt: { first, cap, factor, jitter }, as retry and supervisors take it.
+--- How long to wait before the next attempt: { first, cap, factor, jitter }, as retry and supervisors
+--- take it.
 ---
 --- Layer: the Lua half. Thread: the state's home.
 --- Invariant: a delay is never above the cap; jitter only takes away from it, so that many who fail
@@ -15,14 +16,18 @@ local function refuse(what, level, message, ...)
   core.usage(("%s: option \"backoff\": %s"):format(what, message:format(...)), level + 1)
 end
 
-local function read_number(what, given, position, name, least, most, level)
-  local value = given[position]
+-- The elements that are plain numbers: their place in the list, and what they may be.
+local FACTOR = { position = 3, name = "factor", least = 1, most = 1e6 }
+local JITTER = { position = 4, name = "jitter", least = 0, most = 1 }
+
+local function read_number(what, given, part, level)
+  local value = given[part.position]
   if value == nil then
-    return backoff.DEFAULT[name]
+    return backoff.DEFAULT[part.name]
   end
-  if type(value) ~= "number" or not (value >= least and value <= most) then
-    refuse(what, level + 1, "element %d (%s) must be a number from %g to %g, got %s", position, name, least,
-      most, type(value) == "number" and value or type(value))
+  if type(value) ~= "number" or not (value >= part.least and value <= part.most) then
+    refuse(what, level + 1, "element %d (%s) must be a number from %g to %g, got %s", part.position,
+      part.name, part.least, part.most, type(value) == "number" and value or type(value))
   end
   return value
 end
@@ -47,7 +52,8 @@ function backoff.check(what, given, level)
   end
   for key in pairs(given) do
     if math.type(key) ~= "integer" or key < 1 or key > 4 then
-      refuse(what, level + 1, "{ first, cap, factor, jitter } has four elements, and no \"%s\"", tostring(key))
+      refuse(what, level + 1, "{ first, cap, factor, jitter } has four elements, and no \"%s\"",
+        tostring(key))
     end
   end
   local first = read_duration(what, given[1], "first", backoff.DEFAULT.first, level + 1)
@@ -58,8 +64,8 @@ function backoff.check(what, given, level)
   return {
     first = first,
     cap = cap,
-    factor = read_number(what, given, 3, "factor", 1, 1e6, level + 1),
-    jitter = read_number(what, given, 4, "jitter", 0, 1, level + 1),
+    factor = read_number(what, given, FACTOR, level + 1),
+    jitter = read_number(what, given, JITTER, level + 1),
   }
 end
 

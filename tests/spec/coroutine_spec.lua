@@ -1,4 +1,5 @@
 -- SPDX-License-Identifier: MIT
+-- luacheck: ignore 431 (the functions below cross, so they are handed their own tutti)
 -- A script's own coroutines inside tasks: they may await, see no spurious resumes, and are cancelled with
 -- their task. Each in the host's state with tutti.coroutine and tutti.pcall, and in a worker's with the
 -- globals, which are the same functions there.

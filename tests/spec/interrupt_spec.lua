@@ -22,7 +22,8 @@ local function run_by(line, source)
   local file = assert(io.open(path, "w"))
   file:write('local tutti = require "tutti"\n', source)
   file:close()
-  local _, how, code = os.execute(("timeout -k 1 60 %s >%s 2>%s </dev/null"):format(line:format(path), out, err))
+  local command = ("timeout -k 1 60 %s >%s 2>%s </dev/null"):format(line:format(path), out, err)
+  local _, how, code = os.execute(command)
   os.remove(path)
   return how == "signal" and code + 128 or code, slurp(out), slurp(err)
 end
@@ -93,7 +94,7 @@ local LOOPS = {
     ch:send(1)
     return (("x"):gsub(".", function() while true do end end))
   end]],
-  ["recursion"] = "function(ch) ch:send(1) local function f(n) if n > 50 then return f(0) end return f(n + 1) end f(0) end",
+  ["recursion"] = "function(ch) ch:send(1) local function f(n) return f(n > 50 and 0 or n + 1) end f(0) end",
 }
 
 describe("a cancelled pool task", function()
@@ -380,7 +381,8 @@ describe("a loop in the loop state", function()
   end)
 
   local function interrupt(source, after)
-    return run_by(("timeout --foreground --preserve-status -s INT %s %s run %%s"):format(after or 0.5, quote(program)), source)
+    local line = "timeout --foreground --preserve-status -s INT %s %s run %%s"
+    return run_by(line:format(after or 0.5, quote(program)), source)
   end
 
   it("ends by Ctrl-C", function()
@@ -432,7 +434,8 @@ describe("C code that takes long", function()
 
   it("is killed by a second Ctrl-C", function()
     -- With job control, for else the shell has SIGINT ignored in what runs in the background.
-    local line = [[bash -c 'set -m; "$0" run "$1" & sleep 0.5; kill -INT $!; sleep 0.5; kill -INT $!; wait $!' ]]
+    local line = [[bash -c 'set -m; "$0" run "$1" & p=$!; sleep 0.5; kill -INT $p; sleep 0.5; kill -INT $p; ]]
+      .. "wait $p' "
     local code, _, err = run_by(line .. quote(program) .. " %s", "local f = " .. STUCK .. " f()")
     assert.equal(130, code)
     assert.truthy(err:find("killed", 1, true), err)
