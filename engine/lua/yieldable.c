@@ -52,13 +52,40 @@ static const struct obstacle *find_obstacle(const char *name)
     return at;
 }
 
+/* The name under which Lua's own libraries have the C function of this frame, which was called without one
+ * (pcall(table.sort, ...)); "" if they do not have it. */
+static const char *library_name(lua_State *of, lua_Debug *ar)
+{
+    static const char *const libraries[] = { "table", "string", LUA_GNAME, NULL };
+    const char *found = "";
+    int base = lua_gettop(of);
+    if (!lua_checkstack(of, LUA_MINSTACK) || !lua_getinfo(of, "f", ar))
+        return found;
+    luaL_getsubtable(of, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+    for (int i = 0; libraries[i] != NULL; i++) {
+        lua_pushstring(of, libraries[i]);
+        if (lua_rawget(of, base + 2) == LUA_TTABLE) {
+            for (const struct obstacle *at = obstacles; at->name != NULL; at++) {
+                lua_pushstring(of, at->name);
+                lua_rawget(of, base + 3);
+                if (lua_rawequal(of, -1, base + 1))
+                    found = at->name;
+                lua_pop(of, 1);
+            }
+        }
+        lua_settop(of, base + 2);
+    }
+    lua_settop(of, base);
+    return found;
+}
+
 /* Name the innermost frame of `of` that cannot be left; a name of no meaning if none is known. */
 static const struct obstacle *look_for_obstacle(lua_State *of, char *name, size_t size)
 {
     lua_Debug ar;
     const char *found = NULL;
     for (int level = 1; lua_getstack(of, level, &ar) && lua_getinfo(of, "nS", &ar); level++) {
-        const char *called = ar.name == NULL ? "" : ar.name;
+        const char *called = ar.name != NULL ? ar.name : ar.what[0] == 'C' ? library_name(of, &ar) : "";
         bool is_known = find_obstacle(called)->name != NULL;
         if (strcmp(called, "__gc") != 0 && ar.what[0] != 'C')
             continue;

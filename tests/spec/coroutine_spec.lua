@@ -238,6 +238,10 @@ describe("awaiting where Lua cannot yield", function()
     end))
     assert.matches("'gsub'.*gmatch", refusal(function() string.gsub("a", "a", sleep) end))
     assert.matches("'tostring'", refusal(function() tostring(setmetatable({}, { __tostring = sleep })) end))
+    assert.matches("'sort'.*before the sort", refusal(function()
+      local ok, err = tutti.rawpcall(table.sort, { 1, 2 }, sleep) -- called by C, so without a name
+      error(ok and "it may wait" or err, 0)
+    end))
     assert.matches("'sort'", refusal(function()
       table.sort({ 1, 2 }, tutti.coroutine.wrap(sleep)) -- also from a coroutine inside
     end))
