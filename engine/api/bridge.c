@@ -212,11 +212,12 @@ int tutti__bridge_suspended_new(tutti_engine *e, tutti_task **out)
 
 void *tutti__bridge_lua(tutti_engine *e)
 {
-    return e->lua;
+    return TUTTI_LOAD(&e->lua, acquire); /* pairs with the store in tutti__bridge_set_lua */
 }
 
 void tutti__bridge_set_lua(tutti_engine *e, void *pointer, void (*drop)(void *pointer))
 {
-    e->lua = pointer;
     e->lua_drop = drop;
+    /* Pairs with the load in tutti__bridge_lua: what the pointer leads to is seen whole. */
+    TUTTI_STORE(&e->lua, pointer, release);
 }

@@ -120,7 +120,7 @@ static void init_plain_fields(tutti_engine *e, const tutti_config *cfg)
 static void free_plain_fields(tutti_engine *e)
 {
     if (e->lua_drop != NULL) {
-        e->lua_drop(e->lua);
+        e->lua_drop(TUTTI_LOAD(&e->lua, relaxed)); /* all threads that asked are gone */
     }
     tutti__cond_deinit(&e->thread_cond);
     tutti__mutex_deinit(&e->thread_mu);

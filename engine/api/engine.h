@@ -66,7 +66,9 @@ struct tutti_engine {
     TUTTI_ATOMIC(tutti__slot_fn) on_worker_stop;    /* [any] see bridge.h */
     struct tutti__natives natives;
     struct tutti__solo *solo;                       /* [const] of a testing engine: solo.h; or NULL */
-    void *lua;                                      /* [const once set] see bridge.h */
+    TUTTI_ATOMIC(void *) lua;                       /* [const once set] see bridge.h; its release store
+                                                       pairs with the acquire load of whoever asks:
+                                                       the program's thread for signals may be early */
     void (*lua_drop)(void *pointer);                /* [const once set] */
     struct tutti__help_sleep help_sleep;            /* [loop] see wait.c */
     uint32_t poll_turn;                             /* [loop] see poll.c */

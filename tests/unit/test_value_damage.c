@@ -84,10 +84,17 @@ static void flipped(struct test_pair *p, const char *make, const char *look)
     tutti__buffer_unref(b);
 }
 
+/* ThreadSanitizer does not see that Lua's errors leave frames, and gives up after some 60,000 of them. */
+#ifdef TUTTI_TSAN
+enum { SAMPLES = 10 };
+#else
+enum { SAMPLES = 100 };
+#endif
+
 /* Random samples: whatever is cut off or turned over, the state does not fall with it. */
 static void samples(struct test_pair *p)
 {
-    enum { SAMPLES = 100, SIZE_MAX_ = 8, BYTES_MAX = 400 };
+    enum { SIZE_MAX_ = 8, BYTES_MAX = 400 };
     uint64_t random = tap_seed();
     size_t decoded = 0;
     size_t errors = 0;
