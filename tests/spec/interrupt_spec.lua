@@ -165,7 +165,10 @@ describe("a cancelled pool task", function()
     assert.same({ 0, "true\ttrue\ttrue\n", "" }, { code, out, err })
   end)
 
-  it("ends when it catches by force what checkpoints raise, again and again", function()
+  -- Not under ThreadSanitizer: it does not see that errors of Lua leave frames, and gives up after 60,000.
+  local is_tsan = (os.getenv("TUTTI_BUILD_DIR") or ""):find("tsan", 1, true)
+  local unless_tsan = is_tsan and function() end or it
+  unless_tsan("ends when it catches by force what checkpoints raise, again and again", function()
     local code, out, err = run(START .. [[
       print(cancelled(function(ch)
         local tutti = require "tutti"

@@ -548,9 +548,12 @@ describe("misuse of a supervisor", function()
   end)
 end)
 
+-- ThreadSanitizer does not see that Lua's errors leave frames, and gives up after some 60,000 of them.
+local MANY = (os.getenv("TUTTI_BUILD_DIR") or ""):find("tsan", 1, true) and 500 or 10000
+
 describe("many children", function()
-  it("10,000 that fail at once are all restarted, and given up", function()
-    local count, runs = 10000, 0
+  it(MANY .. " that fail at once are all restarted, and given up", function()
+    local count, runs = MANY, 0
     local sup = tutti.supervisor()
     for i = 1, count do
       sup:start({ name = "c" .. i, restart = "on_failure", max_restarts = 1, backoff = { 0.001, 0.01 },

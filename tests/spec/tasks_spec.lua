@@ -123,15 +123,19 @@ describe("tutti.tasks", function()
   end)
 
   it("is shown as a text, however deep", function()
+    local is_deep = false
     local function nest(n)
       if n == 0 then
+        is_deep = true
         tutti.sleep(60)
       else
         tutti.spawn(nest, n - 1):await()
       end
     end
     local task = tutti.spawn({ name = "top" }, nest, 300)
-    tutti.sleep(0.02)
+    repeat
+      tutti.checkpoint()
+    until is_deep
     local tree = tutti.tasks()
     assert.equal(tostring(tree), tree:text())
     local _, lines = tostring(tree):gsub("\n", "\n")
