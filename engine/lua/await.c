@@ -8,6 +8,7 @@
 #include "lua/cycle.h"
 
 #include "lua/duration.h"
+#include "lua/require.h"
 
 /* ---- waiting ------------------------------------------------------------------------------ */
 
@@ -87,7 +88,9 @@ static void await_withdraw(struct tutti__record *record)
 
 struct tutti__record *tutti__await_target(const struct tutti__record *record)
 {
-    return record->withdraw == await_withdraw ? record->await.target : tutti__gather_taken_from(record);
+    if (record->withdraw == await_withdraw || tutti__require_is_wait(record))
+        return record->await.target;
+    return tutti__gather_taken_from(record);
 }
 
 static void await_fire(lua_State *L, struct tutti__waiter *waiter, struct tutti__record *target)

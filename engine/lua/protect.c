@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "lua/coroutine.h"
+#include "lua/require.h"
 
 void tutti__protect_pass(lua_State *L)
 {
@@ -267,4 +268,5 @@ void tutti__protect_globals(lua_State *L, struct tutti__lua *lua)
         lua_setfield(L, -2, "traceback");
     }
     lua_pop(L, 2);
+    tutti__require_global(L, lua);
 }

@@ -521,6 +521,9 @@ int tutti__wait(lua_State *L, void (*withdraw)(struct tutti__record *), void *op
 /* The wait is over: the record becomes ready. */
 void tutti__wait_end(struct tutti__record *record);
 
+/* May the running coroutine wait? Not outside any task (yieldable.c). */
+bool tutti__wait_is_possible(lua_State *L, const struct tutti__lua *lua);
+
 /* Raise `usage` unless the running coroutine may wait (yieldable.c). `what` names the operation. */
 void tutti__wait_may(lua_State *L, struct tutti__lua *lua, const char *what);
 
@@ -536,7 +539,8 @@ struct tutti__record *tutti__wait_check(lua_State *L, struct tutti__lua *lua, co
 bool tutti__block_on(struct tutti__lua *lua, bool (*done)(void *user), void *user);
 int tutti__block_refused(lua_State *L);
 
-/* What a suspended record awaits (await, pawait, the next of completed), or NULL if it waits otherwise. */
+/* What a suspended record awaits (await, pawait, the next of completed, the task that loads what it
+ * requires), or NULL if it waits otherwise. */
 struct tutti__record *tutti__await_target(const struct tutti__record *record);
 struct tutti__record *tutti__gather_taken_from(const struct tutti__record *record);
 

@@ -24,7 +24,7 @@ static const struct obstacle obstacles[] = {
     { "concat", "make the text before" },
     { "load", "read the whole chunk before" },
     { "require", "have the module return a function that awaits, or run the script by \"tutti run\", "
-                 "where require can wait" },
+                 "where a module may await while it is loaded" },
     { "close", "close the coroutine's values in the coroutine itself" },
     { "error", "await after the xpcall whose message handler this is has returned" },
     { "__gc", "start a task with tutti.spawn instead" },
@@ -84,11 +84,14 @@ static const struct obstacle *look_for_obstacle(lua_State *of, char *name, size_
 {
     lua_Debug ar;
     const char *found = NULL;
+    bool is_own = tutti__lua_find(of)->is_own;
     for (int level = 1; lua_getstack(of, level, &ar) && lua_getinfo(of, "nS", &ar); level++) {
         const char *called = ar.name != NULL ? ar.name : ar.what[0] == 'C' ? library_name(of, &ar) : "";
         bool is_known = find_obstacle(called)->name != NULL;
         if (strcmp(called, "__gc") != 0 && ar.what[0] != 'C')
             continue;
+        if (is_own && strcmp(called, "require") == 0)
+            continue; /* what it loads may wait: see require.c */
         if (!is_known && (called[0] == '\0' || is_transparent(called)))
             continue;
         found = called;
@@ -129,4 +132,13 @@ void tutti__wait_may(lua_State *L, struct tutti__lua *lua, const char *what)
     }
     if (!lua_isyieldable(co))
         refuse(L, co, what);
+}
+
+bool tutti__wait_is_possible(lua_State *L, const struct tutti__lua *lua)
+{
+    lua_State *co = lua->current == NULL ? NULL : lua->current->co;
+    lua_State *at = L;
+    while (at != NULL && at != co && lua_isyieldable(at))
+        at = tutti__coroutine_resumer(at);
+    return at != NULL && at == co && lua_isyieldable(co);
 }
