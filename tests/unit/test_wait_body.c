@@ -290,13 +290,19 @@ static void late(uint32_t flags)
     tutti__task_unref(promise);
 }
 
+/* The body may see the flag, end and settle before the canceller has looked again. */
+static bool is_told(int rc)
+{
+    return rc == TUTTI_EPENDING || rc == TUTTI_ESETTLED;
+}
+
 static void cancelled(uint32_t flags)
 {
     struct stranger s;
     tutti_task *promise = promise_make(sched);
     tutti_task *task = wait_spawn(&s, promise, TUTTI_FOREVER, flags);
     sem_take(&s.begun);
-    EQ_INT(tutti__task_cancel(task), TUTTI_EPENDING, "cancel a body that waits");
+    OK(is_told(tutti__task_cancel(task)), "cancel a body that waits");
     EQ_INT(await(task), TUTTI_OK, "it ends");
     EQ_INT(s.rc, TUTTI_ECANCELED, "its wait tells it");
     EQ_INT(tutti__task_is_done(promise), 0, "what it waited for goes on");
@@ -323,7 +329,7 @@ static void cancelled_above(void)
     s.target = promise_make(sched);
     tutti_task *task = spawn(sched, body_parent, &s);
     sem_take(&s.begun);
-    EQ_INT(tutti__task_cancel(task), TUTTI_EPENDING, "cancel the parent of a body that waits");
+    OK(is_told(tutti__task_cancel(task)), "cancel the parent of a body that waits");
     EQ_INT(await(task), TUTTI_OK, "both end");
     EQ_INT(s.rc, TUTTI_ECANCELED, "the child's wait tells it");
     tutti__promise_settle(s.target, TUTTI_OK, NULL);
