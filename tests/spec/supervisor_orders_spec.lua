@@ -1,59 +1,13 @@
 -- SPDX-License-Identifier: MIT
 -- Orders to supervisors at any moment: stop, remove, start; also from inside their children.
+local supervision = require("tests.spec.support.supervision")
 local tutti = require("tutti")
 local describe, busted_it, assert = describe, it, assert -- busted's; in its own _ENV, which cannot cross
 local _ENV = _G -- luacheck: ignore
 
--- Delays are virtual: the clock jumps from timer to timer, so no load on the machine changes an order.
-local function it(name, f) -- luacheck: ignore
-  busted_it(name, function()
-    tutti.testing({ seed = 1, name = name }, f)
-  end)
-end
-
--- Like assert(pcall(f)), for what must raise.
-local function raised(f, ...)
-  local ok, err = pcall(f, ...)
-  assert.is_false(ok)
-  return err
-end
-
-local function names(sup)
-  local list = {}
-  for i, child in ipairs(sup:children()) do
-    list[i] = child.name
-  end
-  return table.concat(list, " ")
-end
-
-local function child_of(sup, name)
-  for _, child in ipairs(sup:children()) do
-    if child.name == name then
-      return child
-    end
-  end
-end
-
-local function eventually(what, condition)
-  for _ = 1, 2000 do
-    if condition() then
-      return
-    end
-    tutti.sleep(0.002)
-  end
-  error("never came about: " .. what, 2)
-end
-
--- A function that notes its starts and its end in `log`, and then goes on for ever.
-local function server(log, name)
-  return function()
-    log[#log + 1] = "+" .. name
-    local _ <close> = setmetatable({}, { __close = function() log[#log + 1] = "-" .. name end })
-    tutti.sleep("1h")
-  end
-end
-
-local QUICK = { 0.001, 0.001, 1, 0 }
+local it = supervision.virtual(busted_it)
+local raised, names, child_of = supervision.raised, supervision.names, supervision.child_of
+local eventually, server, QUICK = supervision.eventually, supervision.server, supervision.QUICK
 
 -- ---- stopping ------------------------------------------------------------------------------
 
