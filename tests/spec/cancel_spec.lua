@@ -2,11 +2,12 @@
 -- luacheck: ignore 431 (functions that cross are handed their own tutti)
 -- Cancel at every moment of a task's life, and the bugs that users of other systems met there. Each says what
 -- state and error come out.
+local build = require("tests.spec.support.build")
 local tutti = require("tutti")
 local describe, busted_it, assert = describe, it, assert -- busted's; in its own _ENV, which cannot cross
 local _ENV = _G -- luacheck: ignore
 
-local IS_SLOW = (os.getenv("TUTTI_BUILD_DIR") or "release"):find("release", 1, true) == nil
+local IS_SLOW = not build.is_release
 
 -- In the virtual clock: no load on the machine changes an order.
 local function it(name, f) -- luacheck: ignore

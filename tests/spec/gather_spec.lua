@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- all, settle, any, race, completed.
+local build = require("tests.spec.support.build")
 local tutti = require("tutti")
 
 local function after(seconds, value)
@@ -95,9 +96,8 @@ describe("race", function()
 
   it("leaves nothing behind on a long-lived task", function()
     local long = tutti.spawn(function() tutti.sleep(100) end)
-    local is_release = (os.getenv("TUTTI_BUILD_DIR") or "release"):find("release")
     local function round()
-      for _ = 1, is_release and 50000 or 2000 do
+      for _ = 1, build.is_release and 50000 or 2000 do
         tutti.race({ long, tutti.spawn(tutti.sleep, 0) }, { cancel = false }):await()
       end
       collectgarbage()

@@ -2,12 +2,10 @@
 -- Lua that runs and runs is interrupted: by a cancel, by a deadline, by Ctrl-C; and what it must survive.
 -- The scripts are run by the program, whose engine interrupts by signal (TUTTI_PREEMPT=hook: by a hook, in
 -- pool tasks only). No time is asserted: a script that is not interrupted is killed and fails by that.
+local build = require("tests.spec.support.build")
 local program = os.getenv("TUTTI_PROGRAM")
 local host = os.getenv("TUTTI_LUA")
--- Not under ThreadSanitizer, which does not see that Lua's errors and yields leave frames, and gives up
--- after 60,000 of them.
-local is_tsan = (os.getenv("TUTTI_BUILD_DIR") or ""):find("tsan", 1, true)
-local unless_tsan = is_tsan and function() end or it
+local unless_tsan = build.is_tsan and function() end or it -- see there
 local hook_only = os.getenv("TUTTI_PREEMPT") == "hook"
 
 local function quote(word) return "'" .. word:gsub("'", "'\\''") .. "'" end

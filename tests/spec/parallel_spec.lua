@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- parallel: functions and values on workers, dependencies on both sides, errors, cancellation.
+local build = require("tests.spec.support.build")
 local tutti = require("tutti")
 local describe, it, assert = describe, it, assert -- busted's; in its own _ENV, which cannot cross
 local _ENV = _G -- luacheck: ignore
@@ -194,9 +195,8 @@ describe("parallel", function()
     local started = tutti.channel(1)
     local first = tutti.parallel(function(c) c:send(tutti.now()) end, started)
     -- Under a sanitizer a start costs many times as much.
-    local is_release = (os.getenv("TUTTI_BUILD_DIR") or "release"):find("release")
     local list = {}
-    for i = 1, is_release and 100000 or 10000 do
+    for i = 1, build.is_release and 100000 or 10000 do
       list[i] = tutti.parallel(function() end)
     end
     local last = tutti.now()

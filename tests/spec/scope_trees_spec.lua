@@ -1,12 +1,13 @@
 -- SPDX-License-Identifier: MIT
 -- Random trees of scopes in the virtual clock, cancelled at a random moment: all is gone, in the right order,
 -- and nothing is left behind. TUTTI_SEED replays one seed, TUTTI_ROUNDS sets how many trees there are.
+local build = require("tests.spec.support.build")
 local tutti = require("tutti")
 local core = require("tutti.core")
 local describe, it, assert = describe, it, assert
 local _ENV = _G -- luacheck: ignore
 
-local IS_SLOW = (os.getenv("TUTTI_BUILD_DIR") or ""):find("release", 1, true) == nil
+local IS_SLOW = not build.is_release
 local TREES = tonumber(os.getenv("TUTTI_ROUNDS")) or IS_SLOW and 300 or 10000
 local TREES_A_TEST = 50 -- one worker's state serves so many
 local TICK = 0.5        -- all times are whole ticks: so that much happens at the same instant

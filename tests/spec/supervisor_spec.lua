@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- Supervisors: a task like others, policies, strategies, backoff, giving up, misuse, many children.
+local build = require("tests.spec.support.build")
 local supervision = require("tests.spec.support.supervision")
 local tutti = require("tutti")
 local describe, busted_it, assert = describe, it, assert -- busted's; in its own _ENV, which cannot cross
@@ -502,8 +503,7 @@ describe("misuse of a supervisor", function()
   end)
 end)
 
--- ThreadSanitizer does not see that Lua's errors leave frames, and gives up after some 60,000 of them.
-local MANY = (os.getenv("TUTTI_BUILD_DIR") or ""):find("tsan", 1, true) and 500 or 10000
+local MANY = build.is_tsan and 500 or 10000
 
 describe("many children", function()
   it(MANY .. " that fail at once are all restarted, and given up", function()
@@ -534,7 +534,7 @@ describe("many children", function()
     eventually("500 runs", function() return runs > 500 end)
     collectgarbage()
     local before = collectgarbage("count")
-    local many = MANY == 500 and 700 or 3000
+    local many = build.is_tsan and 700 or 3000
     eventually(many .. " runs", function() return runs > many end)
     collectgarbage()
     assert.is_true(collectgarbage("count") - before < 100)

@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- What crosses between Lua states and how: design 2.8, and the traps that broke others.
 local tutti = require("tutti")
+local build = require("tests.spec.support.build")
 local shapes = require("tests.spec.support.shapes")
 local describe, it, assert = describe, it, assert -- busted's; in its own _ENV, which cannot cross
 local _ENV = _G -- luacheck: ignore
@@ -94,7 +95,7 @@ describe("crossing: functions", function()
   end)
 
   -- Under a sanitizer loading a function costs many times as much.
-  local MANY = (os.getenv("TUTTI_BUILD_DIR") or "release"):find("release") and 100000 or 20000
+  local MANY = build.is_release and 100000 or 20000
 
   it("a hundred thousand different loaded ones keep memory flat", function()
     local ch = tutti.channel(1)
