@@ -10,6 +10,9 @@ local tap = require("tests.support.tap")
 
 local TIMEOUT = { unit = 120, stress = 180, relacy = 180, spec = 120, scripts = 120,
   census = 300, check = 300, package = 600 }
+-- Most tests wait more than they compute: two of them side by side. Stress programs want all CPUs.
+local WIDTH = tonumber(os.getenv("TUTTI_TEST_JOBS")) or 2
+local ALONE = { stress = true, package = true }
 local BUILDS = os.getenv("TUTTI_BUILD") or "build"
 local ROOT = shell.line("pwd")
 
@@ -129,15 +132,16 @@ local function build_presets(jobs)
   return failed
 end
 
---- Run one test. Returns its counts; prints its whole output when it failed.
-local function run_job(job, skips)
-  local log = ("%s/%s/logs/%s.log"):format(BUILDS, job.preset or "release", job.name:gsub("/", "-"))
-  local limit = tonumber(os.getenv("TUTTI_TEST_TIMEOUT")) or TIMEOUT[job.group] * (job.limit or 1)
-  local status = shell.logged(job.command, { log = log, limit = limit, env = SANITIZER })
-  local output = shell.read(log)
+local function limit_of(job)
+  return tonumber(os.getenv("TUTTI_TEST_TIMEOUT")) or TIMEOUT[job.group] * (job.limit or 1)
+end
+
+--- The counts of a test that has ended; prints its whole output when it failed.
+local function count_job(job, status, skips)
+  local output = shell.read(job.log)
   local count = job.status_only and tap.from_status(status) or tap.parse(output, status)
   if count.timeout then
-    count.problems[#count.problems + 1] = ("no end within %d s"):format(limit)
+    count.problems[#count.problems + 1] = ("no end within %d s"):format(limit_of(job))
   end
   for i = #count.skipped, 1, -1 do
     local text = count.skipped[i]
@@ -148,13 +152,51 @@ local function run_job(job, skips)
     end
   end
   if count.failed > 0 then
-    print(("---- %s (status %d; log %s)"):format(job.name, status, log))
+    print(("---- %s (status %d; log %s)"):format(job.name, status, job.log))
     io.write(output, output:sub(-1) == "\n" and "" or "\n")
     for _, problem in ipairs(count.problems) do
       print("---- " .. job.name .. ": " .. problem)
     end
   end
   return count
+end
+
+--- Run the tests of one group; returns the sums of their counts.
+local function run_group(group, skips)
+  local started, sum, commands = shell.now(), { passed = 0, failed = 0, skipped = 0, ended = 0 }, {}
+  local folder = ("%s/%s/logs"):format(BUILDS, group[1].preset or "release")
+  shell.run({ "mkdir", "-p", folder })
+  for i, job in ipairs(group) do
+    job.log = ("%s/%s.log"):format(folder, job.name:gsub("/", "-"))
+    commands[i] = { words = job.command, log = job.log, limit = limit_of(job), env = SANITIZER }
+  end
+  for i, status in shell.each_logged(commands, ALONE[group[1].group] and 1 or WIDTH) do
+    local count = count_job(group[i], status, skips)
+    sum.passed = sum.passed + count.passed
+    sum.failed = sum.failed + count.failed
+    sum.skipped = sum.skipped + #count.skipped
+    sum.ended = sum.ended + 1
+  end
+  if sum.ended ~= #group then
+    print(("---- %s: %d of %d tests have not been run"):format(group.key, #group - sum.ended, #group))
+    sum.failed = sum.failed + 1
+  end
+  print(("%-26s %5d passed %4d failed %4d skipped  %6.1f s"):format(
+    group.key, sum.passed, sum.failed, sum.skipped, shell.now() - started))
+  return sum
+end
+
+--- The jobs that follow each other and are of one kind.
+local function in_groups(jobs)
+  local groups = {}
+  for _, job in ipairs(jobs) do
+    local key = (job.group == "check" and "" or job.preset .. " ") .. (job.label or job.group)
+    if not groups[1] or groups[#groups].key ~= key then
+      groups[#groups + 1] = { key = key }
+    end
+    table.insert(groups[#groups], job)
+  end
+  return groups
 end
 
 --- Lines `TEST: CHECK - reason` of tests/skips; every line needs its reason.
@@ -185,27 +227,12 @@ local function main(words)
   end
   local skips = read_skips()
   local total = { passed = 0, failed = build_presets(selected), skipped = 0 }
-  local group = { key = nil }
-  local function close_group()
-    if group.key then
-      print(("%-26s %5d passed %4d failed %4d skipped  %6.1f s"):format(
-        group.key, group.passed, group.failed, group.skipped, shell.now() - group.started))
+  for _, group in ipairs(in_groups(selected)) do
+    local sum = run_group(group, skips)
+    for key in pairs(total) do
+      total[key] = total[key] + sum[key]
     end
   end
-  for _, job in ipairs(selected) do
-    local key = (job.group == "check" and "" or job.preset .. " ") .. (job.label or job.group)
-    if key ~= group.key then
-      close_group()
-      group = { key = key, passed = 0, failed = 0, skipped = 0, started = shell.now() }
-    end
-    local count = run_job(job, skips)
-    for _, sum in ipairs({ group, total }) do
-      sum.passed = sum.passed + count.passed
-      sum.failed = sum.failed + count.failed
-      sum.skipped = sum.skipped + #count.skipped
-    end
-  end
-  close_group()
   if #selected == 0 then
     print("no test has such a name: " .. table.concat(words, " "))
     total.failed = 1

@@ -54,15 +54,31 @@ function shell.glob(patterns)
   return shell.lines("for f in " .. patterns .. "; do [ -e \"$f\" ] && printf '%s\\n' \"$f\"; done")
 end
 
---- Run `words` with output in a file and nothing on stdin.
---- Returns the exit status; 124 or 137 after the time limit.
----@param opts { log: string, limit: integer, env: string }
-function shell.logged(words, opts)
-  local folder, log = shell.quote(opts.log:match("^(.*)/")), shell.quote(opts.log)
-  local line = ("mkdir -p %s && exec env %s timeout -k 5 %d %s </dev/null >%s 2>&1"):format(
-    folder, opts.env, opts.limit, shell.command(words), log)
-  local _, how, code = os.execute(line)
-  return how == "signal" and 128 + code or code
+-- A shell line that runs the words of `job` with output in its log and nothing on stdin.
+local function logged_line(job)
+  return ("exec env %s timeout -k 5 %d %s </dev/null >%s 2>&1"):format(
+    job.env, job.limit, shell.command(job.words), shell.quote(job.log))
+end
+
+--- Run each of `jobs` = { words, log (its folder exists), limit (seconds), env }, `width` of them side by
+--- side. Iterates over position and exit status, as they end; the status is 124 or 137 after the limit.
+function shell.each_logged(jobs, width)
+  local input = os.tmpname()
+  local file = assert(io.open(input, "w"))
+  for i, job in ipairs(jobs) do
+    file:write(i, "\0", logged_line(job), "\0")
+  end
+  file:close()
+  io.stdout:flush()
+  local pipe = assert(io.popen(([[xargs -0 -n 2 -P %d sh -c '(eval "$1"); echo "$0 $?"' <%s]]):format(width, input)))
+  return function()
+    local position, status = pipe:read("n", "n")
+    if not position then
+      pipe:close()
+      os.remove(input)
+    end
+    return position, status
+  end
 end
 
 --- Words that start a program without address randomisation, which some kernels give more bits
