@@ -70,7 +70,8 @@ function shell.each_logged(jobs, width)
   end
   file:close()
   io.stdout:flush()
-  local pipe = assert(io.popen(([[xargs -0 -n 2 -P %d sh -c '(eval "$1"); echo "$0 $?"' <%s]]):format(width, input)))
+  local line = [[xargs -0 -n 2 -P %d sh -c '(eval "$1"); echo "$0 $?"' <%s]]
+  local pipe = assert(io.popen(line:format(width, input)))
   return function()
     local position, status = pipe:read("n", "n")
     if not position then
