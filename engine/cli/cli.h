@@ -15,7 +15,11 @@
 enum cli_status { CLI_GOOD = 0, CLI_FAILED = 1, CLI_BAD_USAGE = 2, CLI_WRONG = 3 };
 
 /* What to run: a file, or a chunk of text if `file` is NULL. */
+struct cli_options;
+
 struct cli_script {
+    const char *program; /* argv[0] */
+    const struct cli_options *options;
     const char *file;
     const char *chunk;
     char **words;

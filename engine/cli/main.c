@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/options.h"
 
 static const char usage_text[] =
     "usage: tutti run [options] FILE [words]    run a script; all after FILE is the script's\n"
@@ -37,7 +38,16 @@ static bool is_help(const char *word)
     return strcmp(word, "-h") == 0 || strcmp(word, "--help") == 0;
 }
 
-static int command_run(int argc, char **argv)
+static int run(struct cli_script *script, const char *program)
+{
+    struct cli_options options = { .progress = CLI_PROGRESS_AUTO };
+    cli_options_decide(&options);
+    script->program = program;
+    script->options = &options;
+    return cli_run(script);
+}
+
+static int command_run(int argc, char **argv, const char *program)
 {
     int at = 0;
     while (at < argc && argv[at][0] == '-' && argv[at][1] != '\0') {
@@ -55,17 +65,17 @@ static int command_run(int argc, char **argv)
         at++;
     script.words = argv + at;
     script.word_count = argc - at;
-    return cli_run(&script);
+    return run(&script, program);
 }
 
-static int command_chunk(int argc, char **argv)
+static int command_chunk(int argc, char **argv, const char *program)
 {
     if (argc == 0) {
         fprintf(stderr, "tutti: -e: a CHUNK is missing\n%s", usage_text);
         return CLI_BAD_USAGE;
     }
     struct cli_script script = { .chunk = argv[0], .words = argv + 1, .word_count = argc - 1 };
-    return cli_run(&script);
+    return run(&script, program);
 }
 
 int main(int argc, char **argv)
@@ -74,9 +84,9 @@ int main(int argc, char **argv)
         return help(stderr, CLI_BAD_USAGE);
     const char *command = argv[1];
     if (strcmp(command, "run") == 0)
-        return command_run(argc - 2, argv + 2);
+        return command_run(argc - 2, argv + 2, argv[0]);
     if (strcmp(command, "-e") == 0)
-        return command_chunk(argc - 2, argv + 2);
+        return command_chunk(argc - 2, argv + 2, argv[0]);
     if (strcmp(command, "version") == 0 || strcmp(command, "--version") == 0) {
         printf("tutti %s (%s)\n", TUTTI_VERSION, cli_lua_version());
         return CLI_GOOD;

@@ -18,6 +18,7 @@
 #include <lualib.h>
 
 #include "cli/cli.h"
+#include "cli/session.h"
 #include "cli/signals.h"
 #include "tutti_lua.h"
 
@@ -207,6 +208,12 @@ static int run_state(struct run *run, const struct cli_script *script)
     if (lua_pcall(L, 1, 0, 0) != LUA_OK || tutti_lua_attach(L, run->engine) != TUTTI_OK) {
         fprintf(stderr, "tutti: opening the Lua state: %s\n",
                 lua_isstring(L, -1) ? lua_tostring(L, -1) : "out of memory");
+        return CLI_FAILED;
+    }
+    lua_pushcfunction(L, cli_session_fill);
+    lua_pushlightuserdata(L, (void *)(uintptr_t)script);
+    if (lua_pcall(L, 1, 0, 0) != LUA_OK) {
+        fprintf(stderr, "tutti: opening the Lua state: %s\n", lua_tostring(L, -1));
         return CLI_FAILED;
     }
     int status = load(L, script);

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * session.c - see session.h and lua/tutti/session.lua, which names the fields.
+ *
+ * Layer: cli. Thread: the loop's, before the script runs.
+ */
+#include "cli/session.h"
+
+#include <lauxlib.h>
+
+#include "cli/options.h"
+
+static const char *const progress_names[] = { "plain", "tty", "plain", "json", "none" }; /* enum cli_progress */
+static const char *const plan_names[] = { NULL, "text", "json", "dot", "mermaid" };      /* enum cli_plan */
+
+static void set_bool(lua_State *L, const char *name, bool value)
+{
+    lua_pushboolean(L, value);
+    lua_setfield(L, -2, name);
+}
+
+static void set_int(lua_State *L, const char *name, int value)
+{
+    lua_pushinteger(L, value);
+    lua_setfield(L, -2, name);
+}
+
+/* NULL leaves the field alone. */
+static void set_text(lua_State *L, const char *name, const char *value)
+{
+    if (value == NULL)
+        return;
+    lua_pushstring(L, value);
+    lua_setfield(L, -2, name);
+}
+
+static void set_list(lua_State *L, const char *name, const char *const *list, int count)
+{
+    lua_createtable(L, count, 0);
+    for (int i = 0; i < count; i++) {
+        lua_pushstring(L, list[i]);
+        lua_rawseti(L, -2, i + 1);
+    }
+    lua_setfield(L, -2, name);
+}
+
+static void set_options(lua_State *L, const struct cli_options *options)
+{
+    set_text(L, "progress", progress_names[options->progress]);
+    set_text(L, "plan", plan_names[options->plan]);
+    set_bool(L, "color", options->has_color);
+    set_bool(L, "color_out", options->has_color_out);
+    set_bool(L, "quiet", options->is_quiet);
+    set_bool(L, "list", options->wants_list);
+    set_bool(L, "help", options->wants_help);
+    set_int(L, "verbose", options->verbose);
+    if (options->jobs > 0)
+        set_int(L, "jobs", options->jobs);
+    set_list(L, "args", options->args, options->arg_count);
+}
+
+int cli_session_fill(lua_State *L)
+{
+    const struct cli_script *script = (const struct cli_script *)lua_touserdata(L, 1);
+    lua_getglobal(L, "require");
+    lua_pushliteral(L, "tutti.session");
+    lua_call(L, 1, 1);
+    set_bool(L, "is_program", true);
+    set_text(L, "file", script->file);
+    lua_pushfstring(L, "%s %s", script->program, script->file == NULL ? "-e" : "run");
+    lua_setfield(L, -2, "command");
+    set_list(L, "words", (const char *const *)script->words, script->word_count);
+    set_options(L, script->options);
+    return 0;
+}

@@ -1,0 +1,37 @@
+-- SPDX-License-Identifier: MIT
+--- What the program was asked for on its command line; the program fills it in before the script runs.
+---
+--- Layer: lua. Thread: the state's home.
+--- Invariant: in a library, and in the states of pool threads, nothing has been asked for: these values stay.
+---@module "tutti.session"
+
+---@class tutti.session
+---@field is_program boolean  # this state is the program's loop state
+---@field command string?     # what to type before FILE to run it again: "tutti run"
+---@field file string?        # FILE as it was typed; nil for `tutti -e`
+---@field words string[]      # everything after FILE
+---@field progress "tty"|"plain"|"json"|"none"
+---@field color boolean       # may stderr have colours?
+---@field color_out boolean   # may stdout?
+---@field quiet boolean       # -q
+---@field verbose integer     # how many -v: 0 to 2
+---@field jobs integer?       # --jobs: graph tasks in flight
+---@field args string[]       # the values of --arg, "k=v", in order; before and after FILE
+---@field plan "text"|"json"|"dot"|"mermaid"|nil   # set by `tutti plan`
+---@field list boolean        # --list before FILE
+---@field help boolean        # --help after FILE: it is for a script that asks for tutti.args or returns a graph
+---@field selector string?    # what is selected of a graph that the script returns
+---@field late table?         # what the words after FILE say if the script returns a graph
+
+return {
+  is_program = false,
+  words = {},
+  progress = "none",
+  color = false,
+  color_out = false,
+  quiet = false,
+  verbose = 0,
+  args = {},
+  list = false,
+  help = false,
+}
