@@ -8,6 +8,7 @@
  * Layer: lua. Thread: the state's home.
  */
 #include "lua/state.h"
+#include "lua/traceback.h"
 
 #include <stdarg.h>
 #include <string.h>
@@ -209,6 +210,18 @@ static void note_awaited(lua_State *L, struct tutti__lua *lua)
     lua_pop(L, 1);
 }
 
+/* Where the error at 1 rose. Cancelling may end many tasks at once, and hardly ever is one looked at. */
+static void push_stack(lua_State *L)
+{
+    tutti__error_get(L, 1, "kind");
+    bool is_cancelled = strcmp(lua_tostring(L, -1), "cancelled") == 0;
+    lua_pop(L, 1);
+    if (is_cancelled)
+        tutti__traceback(L, 1);
+    else
+        luaL_traceback(L, L, NULL, 1);
+}
+
 int tutti__error_handler(lua_State *L)
 {
     struct tutti__lua *lua = tutti__lua_find(L);
@@ -218,7 +231,7 @@ int tutti__error_handler(lua_State *L)
         bool is_new = lua_isnil(L, -1);
         lua_pop(L, 1);
         if (is_new) {
-            luaL_traceback(L, L, NULL, 1);
+            push_stack(L);
             tutti__error_set(L, 1, "stack");
         } else {
             note_awaited(L, lua);

@@ -126,6 +126,31 @@ describe("the traceback", function()
     assert.is_nil(text:find("tutti.core", 1, true))
   end)
 
+  it("of a cancelled task shows where it waited, of a deep one both ends", function()
+    local function sink(depth)
+      if depth == 0 then
+        tutti.sleep(60)
+      else
+        sink(depth - 1)
+      end
+      return depth
+    end
+    local function traceback(depth)
+      local t = tutti.spawn({ name = "sunk" }, function() return (sink(depth)) end)
+      tutti.sleep(0.001)
+      t:cancel()
+      return failure(function() return t end).traceback
+    end
+    local text = traceback(3)
+    assert.matches("%[C%]: in %l+ '[%w_.]*sleep'\n\t[^\n]*errors_spec.lua:%d+: in upvalue 'sink'", text)
+    assert.equal(4, count(text, "in upvalue 'sink'"))
+    assert.matches('started task "sunk"', text)
+    -- 10,001 of sink, the sleep, the function of the task, and the frame below it, which is ours and left out
+    local deep = traceback(10000)
+    assert.equal(20, count(deep, "\n\t[^\n]+: in "))
+    assert.matches("%(skipping " .. 10004 - 21 .. " levels%)", deep)
+  end)
+
   it("names who awaited inside a pool task", function()
     local err = failure(tutti.parallel, { name = "outer" }, function()
       return tutti.spawn({ name = "inner" }, function() error("boom") end):await()
