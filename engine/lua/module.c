@@ -18,6 +18,7 @@
 #include "lua/event.h"
 #include "lua/fs.h"
 #include "lua/native.h"
+#include "lua/place.h"
 #include "lua/pool.h"
 #include "lua/process.h"
 #include "lua/proxy.h"
@@ -407,6 +408,7 @@ int luaopen_tutti_core(lua_State *L)
     tutti__lua_functions(L, lua, tutti__channel_functions);
     tutti__lua_functions(L, lua, tutti__bytes_functions);
     tutti__lua_functions(L, lua, tutti__register_functions);
+    tutti__lua_functions(L, lua, tutti__place_functions);
     tutti__lua_functions(L, lua, tutti__semaphore_functions);
     tutti__lua_functions(L, lua, tutti__signal_functions);
     tutti__lua_functions(L, lua, tutti__event_functions);

@@ -674,6 +674,74 @@ function Supervisor:remove(name) end
 ---@return tutti.Child[]
 function Supervisor:children() end
 
+-- ==== Graphs ====
+
+--- Options of a task of a graph. An option of tutti.TaskOptions that is not here has no sense in one.
+---@class tutti.GraphTaskOptions
+---@field needs? string[] # names of tasks, also of later ones; f gets the first result of each, in this order
+---@field tags? string[] # for selectors: tag:NAME
+---@field when? fun(...: any): boolean, string? # false: the task is skipped, with this reason
+---@field limit? string # a name of g:limit: so many of its tasks run at once
+---@field resources? table<string, number|string> # { cpu = 2, mem = "1GiB" }, or names of g:limit
+---@field description? string # one line, for --list
+---@field estimate? tutti.Duration # how long it takes, until it has been measured
+---@field on? "loop"|"pool" # where it runs, whatever the mode of the run
+---@field args? any[] # arguments after the results of what it needs; `n` counts trailing nils
+---@field timeout? tutti.Duration # of each attempt
+---@field retry? integer|tutti.Retry # so many further attempts
+---@field priority? "high"|"normal"|"low"
+---@field run_on_skip? boolean # it runs when all it needs has settled, and gets their handles
+
+--- Make a graph: named tasks with what each needs. Nothing runs before g:run.
+---@nodiscard
+---@param name? string
+---@return tutti.Graph
+function tutti.graph(name) end
+
+--- Its methods that declare return the graph itself.
+---@class tutti.Graph
+---@field name string
+local Graph = {}
+
+--- Add a task: g:task(name, [options,] f); f is a function, or a recipe.
+---@param name string # any text without control characters
+---@param options? tutti.GraphTaskOptions
+---@param f function|tutti.Recipe
+---@return tutti.Graph
+function Graph:task(name, options, f) end
+
+--- Of the tasks with this `limit` at most `count` run at once.
+---@param name string
+---@param count integer
+---@return tutti.Graph
+function Graph:limit(name, count) end
+
+--- The order in which a run would go. Raises kind "missing" (a need that there is no task for) or "cycle"
+--- (with `path`, in running order).
+---@param selector? string|string[]
+---@return tutti.Plan
+function Graph:plan(selector) end
+
+--- Run it, as often as you like; the task's result is the run's. Failures of its tasks are in the result.
+---@nodiscard
+---@param options? string|table
+---@return tutti.Task
+function Graph:run(options) end
+
+--- The run of a graph that the current task belongs to, or nil.
+---@return table?
+function tutti.current_run() end
+
+---@class tutti.Plan
+---@field order string[] # step by step, within a step in order of addition
+---@field steps string[][] # a task's step comes right after that of the last it needs
+local Plan = {}
+
+--- The names of those that need the task `name`.
+---@param name string
+---@return string[]
+function Plan:dependents(name) end
+
 -- ==== Looking ====
 
 --- The tasks of this state that have not settled, as a tree; tostring of it is a text.

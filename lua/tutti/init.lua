@@ -194,9 +194,11 @@ end
 -- ---- on first use --------------------------------------------------------------------------
 
 local LATE = {
+  current_run = "graph",
   every = "background",
   exec = "process",
   fs = "fs",
+  graph = "graph",
   map = "combine",
   reduce = "combine",
   sh = "process",

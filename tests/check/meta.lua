@@ -84,6 +84,7 @@ local OPTIONS = {
   { "tutti.MapOptions", "lua/tutti/combine.lua", "MAP", "REDUCE" },
   { "tutti.ExecOptions", "lua/tutti/process.lua", "KNOWN" },
   { "tutti.SupervisorOptions", "lua/tutti/supervisor.lua", "KNOWN" },
+  { "tutti.GraphTaskOptions", "lua/tutti/graph/node.lua", "KNOWN" },
   { "tutti.ChildOptions", "lua/tutti/supervisor.lua", "CHILD" },
   { "tutti.TestingOptions", "lua/tutti/testing.lua", "KNOWN" },
 }

@@ -1,0 +1,123 @@
+-- SPDX-License-Identifier: MIT
+--- tutti.graph: named recipes with `needs`, checked and planned before anything runs.
+---
+--- A graph only declares. graph/node.lua reads what a task is given, graph/plan.lua orders the tasks,
+--- graph/run.lua runs a plan.
+---
+--- Layer: the Lua half. Thread: the state's home.
+--- Invariant: `nodes` and `by_name` have the same nodes; `whole_plan` is the plan of all of them, or nil
+--- after a change.
+---@module "tutti.graph"
+local core = require("tutti.core")
+local node = require("tutti.graph.node")
+local options = require("tutti.options")
+local plan = require("tutti.graph.plan")
+
+local graph_meta = { __name = "tutti.graph" }
+local methods = {}
+graph_meta.__index = methods
+
+local function is_graph(value)
+  return type(value) == "table" and getmetatable(value) == graph_meta
+end
+
+function graph_meta:__tostring()
+  return ("graph \"%s\" (%d task%s)"):format(self.name, #self.nodes, #self.nodes == 1 and "" or "s")
+end
+
+local function check_self(self, method, level)
+  if not is_graph(self) then
+    core.usage(("%s: a graph was expected, got %s (call it with a colon: g:%s(...))")
+      :format(method, type(self), method), level + 1)
+  end
+end
+
+-- ---- declaring -----------------------------------------------------------------------------
+
+-- g:task(name, f) has no options; f may be a recipe or anything else that can be called.
+local function split(given, f)
+  if f == nil then
+    local meta = getmetatable(given)
+    if type(given) ~= "table" or type(meta) == "table" and meta.__call then
+      return nil, given
+    end
+  end
+  return given, f
+end
+
+--- Add a task: g:task(name, [options,] f).
+function methods.task(self, name, given, f)
+  check_self(self, "task", 2)
+  if type(given) == "function" and f == nil then
+    given, f = nil, given
+  elseif type(f) ~= "function" then
+    given, f = split(given, f)
+  end
+  local nodes, by_name = self.nodes, self.by_name
+  local index = #nodes + 1
+  local made = node.read(index, name, given, f, 2)
+  local other = by_name[name]
+  if other then
+    core.usage(("g:task: graph \"%s\" has a task \"%s\" already (added at %s)")
+      :format(self.name, name, other.line or "?"), 2)
+  end
+  nodes[index], by_name[name], self.whole_plan = made, made, nil
+  return self
+end
+
+--- Declare a limit: of the tasks with limit = name, at most `count` run at once.
+function methods.limit(self, name, count)
+  check_self(self, "limit", 2)
+  node.check_name("g:limit", name, 2)
+  if math.type(count) ~= "integer" or count < 1 then
+    core.usage(("g:limit \"%s\": how many may run at once must be a whole number, 1 or more, got %s")
+      :format(name, type(count) == "number" and tostring(count) or type(count)), 2)
+  end
+  self.limits[name], self.whole_plan = count, nil
+  return self
+end
+
+-- ---- planning and running ------------------------------------------------------------------
+
+--- The order in which a run would go. Raises `missing` or `cycle` if there is none.
+function methods.plan(self, selector)
+  check_self(self, "plan", 2)
+  if selector ~= nil then
+    local selected = require("tutti.graph.select").select(self, selector, 2)
+    return plan.new(self, selected)
+  end
+  self.whole_plan = self.whole_plan or plan.new(self)
+  return self.whole_plan
+end
+
+--- Run it: g:run([selector | { selector, mode =, on_failure =, jobs = }]) --> Task of the result.
+---@nodiscard
+function methods.run(self, given)
+  check_self(self, "run", 2)
+  local task = require("tutti.graph.run").start(self, given, 2)
+  return task
+end
+
+-- ---- making one ----------------------------------------------------------------------------
+
+local count_made = 0
+
+--- Make a graph: tutti.graph(name)
+---@nodiscard
+local function graph(name)
+  if name ~= nil then
+    node.check_name("tutti.graph", name, 2)
+  end
+  count_made = count_made + 1
+  local made = { name = name or ("graph %d"):format(count_made), nodes = {}, by_name = {}, limits = {} }
+  return setmetatable(made, graph_meta)
+end
+
+--- The run that the current task belongs to, or nil.
+local function current_run()
+  return require("tutti.graph.run").current()
+end
+
+options.is_graph = is_graph
+
+return { exports = { graph = graph, current_run = current_run }, is_graph = is_graph }
