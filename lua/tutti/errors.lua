@@ -6,6 +6,7 @@
 ---@module "tutti.errors"
 local core = require("tutti.core")
 local describe = require("tutti.describe")
+local say = require("tutti.say")
 
 local errors = {}
 
@@ -281,7 +282,7 @@ core.helper("report", function(task, err)
     return
   end
   local line = errors.text(err):match("^[^\n]*")
-  io.stderr:write(("tutti: task \"%s\" failed with nobody awaiting it: %s\n")
+  say(("tutti: task \"%s\" failed with nobody awaiting it: %s\n")
     :format(task:name(), line))
 end)
 
@@ -321,7 +322,7 @@ core.helper("script_report", function(err, made)
   io.stdout:flush()
   if err.kind == "cancelled" then
     if err.reason ~= "nobody reads the output any more" then -- what ends by that ends in silence
-      io.stderr:write(("tutti: %s\n"):format(errors.text(err)))
+      say(("tutti: %s\n"):format(errors.text(err)))
     end
     return 1
   end
@@ -334,13 +335,13 @@ core.helper("script_report", function(err, made)
   if list[1] ~= err then
     local what = err.kind == "group" and ("%d task%s failed"):format(#list, #list == 1 and "" or "s")
       or errors.text(err):match("^[^\n]*")
-    io.stderr:write(("tutti: %s\n"):format(what))
+    say(("tutti: %s\n"):format(what))
   end
   for i = 1, math.min(#list, REPORTED_MAX) do
-    io.stderr:write(("tutti: %s\n"):format(whole_text(list[i])))
+    say(("tutti: %s\n"):format(whole_text(list[i])))
   end
   if #list > REPORTED_MAX then
-    io.stderr:write(("tutti: and %d more\n"):format(#list - REPORTED_MAX))
+    say(("tutti: and %d more\n"):format(#list - REPORTED_MAX))
   end
   return status
 end)

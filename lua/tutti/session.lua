@@ -21,6 +21,7 @@
 ---@field list boolean        # --list before FILE
 ---@field help boolean        # --help after FILE: it is for a script that asks for tutti.args or returns a graph
 ---@field selector string?    # what is selected of a graph that the script returns
+---@field say fun(text: string)?   # takes what tutti says, in place of stderr (tutti.say)
 ---@field late table?         # what the words after FILE say if the script returns a graph
 
 return {

@@ -11,18 +11,11 @@
 --- Invariant: `watch.on` is nil while nobody listens, so that a run asks one field per event and no more.
 ---@module "tutti.watch"
 
+local say = require("tutti.say")
+
 local watch = { on = nil }
 
 local listeners = {}
-
-local function say(text)
-  local ok, tell = pcall(require, "tutti.say")
-  if ok then
-    tell(text)
-  else
-    io.stderr:write(text)
-  end
-end
 
 --- Take a listener out; nothing if it is not one.
 function watch.remove(listener)

@@ -14,6 +14,7 @@
 ---@module "tutti.supervisor.children"
 local core = require("tutti.core")
 local errors = require("tutti.errors")
+local say = require("tutti.say")
 
 local children = {}
 
@@ -27,7 +28,7 @@ local LINES_MAX = 10
 --- Say how many lines were left out.
 function children.flush(sup)
   if sup.unsaid > 0 then
-    io.stderr:write(("tutti: supervisor \"%s\": and %d more lines of this kind\n")
+    say(("tutti: supervisor \"%s\": and %d more lines of this kind\n")
       :format(sup.name, sup.unsaid))
     sup.unsaid = 0
   end
@@ -45,7 +46,7 @@ function children.say(sup, text, ...)
     return
   end
   sup.said = sup.said + 1
-  io.stderr:write(("tutti: supervisor \"%s\": %s\n"):format(sup.name, text:format(...)))
+  say(("tutti: supervisor \"%s\": %s\n"):format(sup.name, text:format(...)))
 end
 
 --- The first line of an error, with its place.

@@ -1,0 +1,52 @@
+-- SPDX-License-Identifier: MIT
+-- The terminal that other specs look at programs in: what it shows is what a program did.
+local screen = require("tests.spec.support.screen")
+
+describe("tests.spec.support.screen", function()
+  it("shows what a program prints, its status and its very bytes", function()
+    local s <close> = screen.start({ "sh", "-c", "printf 'one  \\ntwo\\033[1m!\\033[m\\n'; exit 7" })
+    assert.equal(7, s:status())
+    assert.equal("one\ntwo!\n", s:text())
+    assert.equal("one  \r\ntwo\27[1m!\27[m\r\n", s:bytes())
+  end)
+
+  it("has the size that was asked for, and another one when resized", function()
+    local s <close> = screen.start("stty size; read x; stty size", { cols = 40, rows = 10 })
+    s:wait_for("10 40")
+    s:resize(61, 7)
+    s:type("\n")
+    s:wait_for("7 61")
+  end)
+
+  it("sends keys: a program that Ctrl-C ends has status 130", function()
+    local s <close> = screen.start("echo begun; sleep 30")
+    s:wait_for("begun")
+    s:keys("C-c")
+    assert.equal(130, s:status())
+  end)
+
+  it("keeps what has scrolled away, and joins what the terminal has wrapped", function()
+    local s <close> = screen.start("for i in $(seq 30); do echo line $i of a text that is wrapped; done",
+      { cols = 20, rows = 5 })
+    s:status()
+    local lines = s:lines()
+    assert.equal(30, #lines)
+    assert.equal("line 30 of a text that is wrapped", lines[30])
+  end)
+
+  it("has an interactive shell with job control, and an environment of its own", function()
+    local s <close> = screen.shell({ env = { TERM = "dumb", CI = "1" } })
+    s:type("echo $TERM-$CI-${BUSTED-none}; sleep 30\n")
+    s:wait_for("dumb%-1%-none")
+    s:keys("C-z")
+    s:wait_for("Stopped")
+  end)
+
+  it("says what was on the screen when something does not come", function()
+    local s <close> = screen.start("echo this only; sleep 5")
+    s:wait_for("this only")
+    local ok, err = pcall(s.wait_for, s, "that", 0)
+    assert.is_false(ok)
+    assert.matches("that: not seen on the screen:\nthis only", err, 1, true)
+  end)
+end)
