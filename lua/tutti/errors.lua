@@ -73,6 +73,11 @@ local function trace_lines(err, is_below)
   return lines
 end
 
+--- The lines of `err.traceback` below the message.
+function errors.trace_lines(err)
+  return trace_lines(err)
+end
+
 local function traceback(err)
   return errors.text(err) .. "\n" .. table.concat(trace_lines(err), "\n")
 end
