@@ -710,6 +710,12 @@ local Graph = {}
 ---@return tutti.Graph
 function Graph:task(name, options, f) end
 
+--- Add edges: "(server, assets) >> tests >> report"; several lines, or `;`, for several chains, `--` for
+--- comments, quotes for names with other characters. The tasks must be there; all edges are added, or none.
+---@param text string
+---@return tutti.Graph
+function Graph:flow(text) end
+
 --- Of the tasks with this `limit` at most `count` run at once.
 ---@param name string
 ---@param count integer

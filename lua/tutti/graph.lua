@@ -65,6 +65,17 @@ function methods.task(self, name, given, f)
   return self
 end
 
+--- Add edges: g:flow "(server, assets) >> tests". All of them, or none.
+function methods.flow(self, text)
+  check_self(self, "flow", 2)
+  if type(text) ~= "string" then
+    core.usage(("g:flow: a text such as \"(a, b) >> c\" was expected, got %s"):format(type(text)), 2)
+  end
+  require("tutti.graph.flow").apply(self, text)
+  self.whole_plan = nil
+  return self
+end
+
 --- Declare a limit: of the tasks with limit = name, at most `count` run at once.
 function methods.limit(self, name, count)
   check_self(self, "limit", 2)

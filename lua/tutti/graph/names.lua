@@ -57,8 +57,8 @@ end
 function names.raise_limit(graph, node, option, word)
   local near = options.nearest(word, option == "limit" and graph.limits
     or setmetatable({ cpu = true, mem = true }, { __index = graph.limits }))
-  local message = ("graph \"%s\": task \"%s\" asks for %s \"%s\", which it does not have%s: declare it "
-    .. "by g:limit(\"%s\", COUNT)%s"):format(graph.name, node.name, option, word,
+  local message = ("graph \"%s\": task \"%s\" asks for %s \"%s\", which it does not have%s: declare "
+    .. "it by g:limit(\"%s\", COUNT)%s"):format(graph.name, node.name, option, word,
     near and (" (did you mean \"%s\"?)"):format(near) or "", word, node.line and (", at " .. node.line) or "")
   error(errors.new({ kind = "missing", message = message, place = node.line }), 0)
 end
