@@ -4,6 +4,7 @@
  *
  * Layer: api. Locks: none.
  */
+#include <stddef.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -172,6 +173,9 @@ TUTTI_API int tutti_exec(tutti_engine *e, const tutti_exec_desc *desc, tutti_tas
     return rc;
 }
 
+/* An outcome of the first header ended with `err`. */
+#define OUTCOME_BYTES_MIN offsetof(tutti_exec_outcome, cpu_user_ns)
+
 /* ---- results -------------------------------------------------------------------------------- */
 
 static tutti_exec_output_bytes output_of(const struct tutti__process_result *result, int i)
@@ -183,7 +187,8 @@ static tutti_exec_output_bytes output_of(const struct tutti__process_result *res
 TUTTI_API int tutti_exec_result(const tutti_task *t, tutti_exec_outcome *out)
 {
     const tutti_value *value = NULL;
-    if (t == NULL || out == NULL || out->struct_size != sizeof *out) {
+    if (t == NULL || out == NULL || out->struct_size < OUTCOME_BYTES_MIN ||
+        out->struct_size > sizeof *out) {
         return TUTTI_EINVAL;
     }
     if (tutti__task_is_forked(t)) {
@@ -197,8 +202,8 @@ TUTTI_API int tutti_exec_result(const tutti_task *t, tutti_exec_outcome *out)
         return TUTTI_EINVAL;
     }
     const struct tutti__process_result *result = value->as.pointer;
-    *out = (tutti_exec_outcome){
-        .struct_size = sizeof *out,
+    tutti_exec_outcome outcome = {
+        .struct_size = out->struct_size,
         .start_errno = result->start_errno,
         .start_what = result->start_what,
         .code = result->code,
@@ -209,6 +214,10 @@ TUTTI_API int tutti_exec_result(const tutti_task *t, tutti_exec_outcome *out)
         .elapsed_ns = result->elapsed_ns,
         .out = output_of(result, 0),
         .err = output_of(result, 1),
+        .cpu_user_ns = result->cpu_user_ns,
+        .cpu_system_ns = result->cpu_system_ns,
+        .max_rss_bytes = result->max_rss_bytes,
     };
+    memcpy(out, &outcome, out->struct_size);
     return status;
 }

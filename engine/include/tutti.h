@@ -593,11 +593,15 @@ typedef struct tutti_exec_outcome {
     uint64_t elapsed_ns;
     tutti_exec_output_bytes out;
     tutti_exec_output_bytes err;
+    uint64_t cpu_user_ns;   /* of it and of those of its descendants that were waited for */
+    uint64_t cpu_system_ns;
+    uint64_t max_rss_bytes; /* the most memory one of them had; 0: no more than this process, which cannot
+                             * be told from it */
 } tutti_exec_outcome;
 
 /**
  * Read the result of a task made by tutti_exec (also in Lua, by tutti.exec).
- * Args:    out - struct_size is set by the caller.
+ * Args:    out - struct_size is set by the caller; one of an older header is understood.
  * Memory:  the bytes are borrowed, valid while the caller holds its reference on `t`.
  * Returns: the status of the task, as tutti_task_result; then *out is filled unless TUTTI_EPENDING ·
  *          TUTTI_EINVAL (not such a task: *out is unchanged).

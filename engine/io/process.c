@@ -7,7 +7,7 @@
  *   reap, settle
  *
  * Layer: io. Locks: none.
- * Invariant: waitid reaps a process exactly once, in `reap`, after which nothing signals its pid.
+ * Invariant: a process is reaped exactly once, in `finish`, after which nothing signals its pid.
  */
 #include "io/process.h"
 
@@ -96,27 +96,6 @@ static void set_timer_after(struct tutti__process *p, uint64_t span_ns)
     set_timer(p, tutti__clock_after(tutti__loop_now_ns(p->all->loop), span_ns));
 }
 
-static void reap(struct tutti__process *p)
-{
-    struct tutti__process_result *result = &p->box->result;
-    siginfo_t info = { .si_pid = 0 };
-    int rc = 0;
-    do {
-        rc = p->spawn.pidfd >= 0
-                 ? waitid(P_PIDFD, (id_t)p->spawn.pidfd, &info, WEXITED | WNOHANG)
-                 : waitid(P_PID, (id_t)p->spawn.pid, &info, WEXITED | WNOHANG);
-    } while (rc != 0 && errno == EINTR);
-    result->status_known = rc == 0 && info.si_pid != 0;
-    if (!result->status_known) {
-        return; /* the host ignores SIGCHLD, or has waited for every child itself */
-    }
-    if (info.si_code == CLD_EXITED) {
-        result->code = info.si_status;
-    } else {
-        result->signal = info.si_status;
-    }
-}
-
 static void fill_output(struct tutti__process *p)
 {
     static char empty[1];
@@ -197,7 +176,7 @@ void tutti__process_settle(struct tutti__process *p)
 static void finish(struct tutti__process *p)
 {
     struct tutti__processes *all = p->all;
-    reap(p);
+    tutti__process_reap(p);
     p->box->result.pid = p->spawn.pid;
     p->box->result.elapsed_ns = p->ended_ns - p->started_ns;
     tutti__process_stdio_close(p);

@@ -59,11 +59,17 @@ struct tutti__process_spec {
 struct tutti__process_result {
     int start_errno;          /* not 0: it could not be started; the rest is empty */
     const char *start_what;   /* then: "program", "cwd", "stdin", "stdout" or "stderr"; static */
+    char *start_hint;         /* or NULL: what to look at */
     int code;                 /* exit status, or -1 */
     int signal;               /* that ended it, or 0 */
+    bool core_dumped;
     bool status_known;        /* false: the host ignores SIGCHLD, code and signal are unknown */
     int64_t pid;
     uint64_t elapsed_ns;
+    /* Of the process and of those of its descendants that were waited for; with status_known. */
+    uint64_t cpu_user_ns;
+    uint64_t cpu_system_ns;
+    uint64_t max_rss_bytes;   /* the most memory one of them had; 0: no more than the engine's own */
     bool timed_out;
     bool leaked;              /* it ended, but something it left behind holds a stream open */
     struct {

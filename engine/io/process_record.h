@@ -6,6 +6,7 @@
  *   process_start.c    the queue of starts, and what happens when descriptors run out
  *   process_stdio.c    its streams
  *   process_group.c    signals, and who is left of its group
+ *   process_reap.c     how it ended
  *   process_spec.c     the copy of what was asked for
  *
  * Layer: io. Thread: the loop's, but for the parts marked [start], which belong to the extra thread
@@ -184,6 +185,11 @@ bool tutti__process_stdio_is_open(const struct tutti__process *p);
 
 /* Stop watching; streams that are cut off get their end. */
 void tutti__process_stdio_close(struct tutti__process *p);
+
+/* ---- process_reap.c ------------------------------------------------------------------------- */
+
+/* Reap it, and note in its result how it ended and what it used. */
+void tutti__process_reap(struct tutti__process *p);
 
 /* ---- process_group.c ------------------------------------------------------------------------ */
 

@@ -133,6 +133,7 @@ static void box_free(void *pointer)
     struct tutti__process_box *box = pointer;
     tutti__capture_deinit(&box->capture[0]);
     tutti__capture_deinit(&box->capture[1]);
+    tutti__free(box->result.start_hint);
     tutti__free(box);
 }
 
@@ -144,6 +145,7 @@ void tutti__process_record_free(struct tutti__process *p)
     if (p->box != NULL) {
         box_free(p->box);
     }
+    tutti__free(p->spawn.hint);
     tutti__memory_free(p->memory, p, p->bytes);
 }
 

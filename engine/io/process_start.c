@@ -161,6 +161,8 @@ static void fail(struct tutti__process *p)
         p->end = TUTTI__END_ERROR;
         result->start_errno = p->spawn.error;
         result->start_what = p->spawn.what;
+        result->start_hint = p->spawn.hint;
+        p->spawn.hint = NULL;
     }
     tutti__process_settle(p);
 }

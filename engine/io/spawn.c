@@ -13,13 +13,11 @@
 #include <limits.h>
 #include <signal.h>
 #include <spawn.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/pidfd.h>
-#include <sys/stat.h>
+#include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
-
-static const char path_default[] = "/bin:/usr/bin"; /* what execvp takes when there is no PATH */
 
 /* The child's ends of its stdio; -1 = what this process has there. */
 struct wiring {
@@ -32,68 +30,6 @@ static void close_fd(int *fd)
         close(*fd);
         *fd = -1;
     }
-}
-
-/* ---- finding the program ------------------------------------------------------------------ */
-
-static const char *search_path(const struct tutti__process_spec *spec)
-{
-    for (const char *const *entry = spec->envp; *entry != NULL; entry++) {
-        if (strncmp(*entry, "PATH=", 5) == 0) {
-            return *entry + 5;
-        }
-    }
-    return path_default;
-}
-
-/* May the child execute `path`? A relative one is meant from its own folder. Returns 0 or an
- * errno. */
-static int check_executable(const char *path, const char *cwd)
-{
-    char from_here[PATH_MAX];
-    if (path[0] != '/' && cwd != NULL) {
-        int n = snprintf(from_here, sizeof from_here, "%s/%s", cwd, path);
-        if (n < 0 || (size_t)n >= sizeof from_here) {
-            return ENAMETOOLONG;
-        }
-        path = from_here;
-    }
-    struct stat st;
-    if (stat(path, &st) != 0) {
-        return errno;
-    }
-    if (!S_ISREG(st.st_mode)) {
-        return EACCES; /* exec says the same of a folder */
-    }
-    return faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) == 0 ? 0 : errno;
-}
-
-/* Write the path to execute to found[PATH_MAX]. Returns 0 or an errno. */
-static int find_program(const struct tutti__process_spec *spec, char *found)
-{
-    const char *name = spec->argv[0];
-    if (strchr(name, '/') != NULL) {
-        int n = snprintf(found, PATH_MAX, "%s", name);
-        return n >= 0 && n < PATH_MAX ? 0 : ENAMETOOLONG;
-    }
-    int error = ENOENT;
-    const char *folder = search_path(spec);
-    while (name[0] != '\0' && folder != NULL) {
-        const char *end = strchrnul(folder, ':');
-        int length = (int)(end - folder);
-        /* An empty entry is the current folder. */
-        int n = length == 0 ? snprintf(found, PATH_MAX, "./%s", name)
-                            : snprintf(found, PATH_MAX, "%.*s/%s", length, folder, name);
-        int refused = n >= 0 && n < PATH_MAX ? check_executable(found, spec->cwd) : ENAMETOOLONG;
-        if (refused == 0) {
-            return 0;
-        }
-        if (refused == EACCES) {
-            error = EACCES; /* worth more than "not found" elsewhere */
-        }
-        folder = *end == ':' ? end + 1 : NULL;
-    }
-    return error;
 }
 
 /* ---- stdio -------------------------------------------------------------------------------- */
@@ -287,6 +223,27 @@ static char *const *unconst(const char *const *list)
     return u.out;
 }
 
+/* A program that this process has just written may be open for writing in another child for a moment:
+ * one that was started meanwhile and has not reached exec. Returns 0 or an errno. */
+static int spawn_patiently(struct tutti__spawn *s, const char *path,
+                           const posix_spawn_file_actions_t *actions,
+                           const posix_spawnattr_t *attributes)
+{
+    int error = 0;
+    pid_t pid = -1;
+    for (long wait_ns = 1000000; wait_ns <= 32000000; wait_ns *= 2) {
+        error = posix_spawn(&pid, path, actions, attributes, unconst(s->spec->argv),
+                            unconst(s->spec->envp));
+        if (error != ETXTBSY) {
+            break;
+        }
+        struct timespec pause = { 0, wait_ns };
+        nanosleep(&pause, NULL);
+    }
+    s->pid = pid;
+    return error;
+}
+
 /* Returns 0 or an errno. */
 static int launch(struct tutti__spawn *s, const char *path, const struct wiring *w)
 {
@@ -305,15 +262,20 @@ static int launch(struct tutti__spawn *s, const char *path, const struct wiring 
         error = plan_attributes(&attributes, s->spec);
     }
     if (error == 0) {
-        pid_t pid = -1;
-        error = posix_spawn(&pid, path, &actions, &attributes, unconst(s->spec->argv),
-                            unconst(s->spec->envp));
-        s->pid = pid;
+        error = spawn_patiently(s, path, &actions, &attributes);
     }
     posix_spawnattr_destroy(&attributes);
 out_actions:
     posix_spawn_file_actions_destroy(&actions);
     return error;
+}
+
+/* Until exec the child has this process's memory, and the kernel counts the peak of that as the child's
+ * own for ever. */
+static uint64_t own_peak_bytes(void)
+{
+    struct rusage usage;
+    return getrusage(RUSAGE_SELF, &usage) == 0 ? (uint64_t)usage.ru_maxrss * 1024 : UINT64_MAX;
 }
 
 /* A failed start does not say whether it was the folder; ask. */
@@ -337,6 +299,14 @@ static int start_at(struct tutti__spawn *s, const char *path)
     return error;
 }
 
+/* For a message that somebody may read. */
+static void add_hint(struct tutti__spawn *s)
+{
+    if (!s->spec->any_end && strcmp(s->what, "program") == 0) {
+        s->hint = tutti__spawn_hint(s->spec, s->error);
+    }
+}
+
 int tutti__spawn_start(struct tutti__spawn *s)
 {
     char path[PATH_MAX];
@@ -346,9 +316,10 @@ int tutti__spawn_start(struct tutti__spawn *s)
     s->stdin_sent = 0;
 
     /* Before the files: a command that does not exist must not empty its output file. */
-    s->error = find_program(s->spec, path);
+    s->error = tutti__spawn_find(s->spec, path);
     if (s->error != 0) {
         s->what = blame(s->spec);
+        add_hint(s);
         return TUTTI_EIO;
     }
     s->error = start_at(s, path);
@@ -356,11 +327,13 @@ int tutti__spawn_start(struct tutti__spawn *s)
         close_fd(&s->stdin_fd);
         close_fd(&s->out_fd[0]);
         close_fd(&s->out_fd[1]);
+        add_hint(s);
         return TUTTI_EIO;
     }
     /* After the child's ends were closed, so that there is nearly always a number left. */
     s->pidfd = pidfd_open((pid_t)s->pid, 0);
     s->pidfd_error = s->pidfd < 0 ? errno : 0;
+    s->own_rss_bytes = own_peak_bytes();
     return TUTTI_OK;
 }
 

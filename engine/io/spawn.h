@@ -24,12 +24,14 @@ struct tutti__spawn {
     int64_t pid;
     int pidfd;         /* -1: none could be opened; pidfd_error says why */
     int pidfd_error;
+    uint64_t own_rss_bytes; /* the most memory this process had, when the child had reached exec */
     int stdin_fd;      /* our end while bytes are left to be written, non-blocking; or -1 */
     size_t stdin_sent; /* of spec->stdin_data */
     int out_fd[2];     /* our ends of captured and streamed output, non-blocking; or -1 */
     int error;         /* of a failure: an errno. ENOENT: no such program; EACCES: there is one that
                           may not be executed */
     const char *what;  /* of a failure: "program", "cwd", "stdin", "stdout" or "stderr" */
+    char *hint;        /* of a failure: what to look at, or NULL; owned, tutti__free */
 };
 
 /**
@@ -44,5 +46,18 @@ int tutti__spawn_start(struct tutti__spawn *s);
 
 /* Whether an `error` of tutti__spawn_start may go away when a running child ends. */
 bool tutti__spawn_may_retry(int error);
+
+/* ---- spawn_path.c --------------------------------------------------------------------------- */
+
+/* Write the path to execute to found[PATH_MAX]. Returns 0 or an errno. */
+int tutti__spawn_find(const struct tutti__process_spec *spec, char *found);
+
+/* The folders where it is searched, "a:b", from the child's environment. */
+const char *tutti__spawn_search_path(const struct tutti__process_spec *spec);
+
+/* ---- spawn_hint.c --------------------------------------------------------------------------- */
+
+/* What may help against the `error` of starting the program. Blocks: io. Returns: owned text, or NULL. */
+char *tutti__spawn_hint(const struct tutti__process_spec *spec, int error);
 
 #endif

@@ -263,10 +263,23 @@ static void push_signal(lua_State *L, int number)
         lua_pushfstring(L, "SIG%d", number);
 }
 
+/* Into the table on top. */
+static void push_usage(lua_State *L, const struct tutti__process_result *result)
+{
+    lua_pushnumber(L, (lua_Number)result->cpu_user_ns * 1e-9);
+    lua_setfield(L, -2, "cpu_user");
+    lua_pushnumber(L, (lua_Number)result->cpu_system_ns * 1e-9);
+    lua_setfield(L, -2, "cpu_system");
+    if (result->max_rss_bytes > 0) {
+        lua_pushinteger(L, (lua_Integer)result->max_rss_bytes);
+        lua_setfield(L, -2, "max_rss");
+    }
+}
+
 int tutti__process_push_result(lua_State *L, const struct tutti__process_result *result)
 {
     static const char *const names[2] = { "stdout", "stderr" };
-    lua_createtable(L, 0, 10);
+    lua_createtable(L, 0, 13);
     if (result->start_errno == 0 && result->status_known && result->signal == 0) {
         lua_pushinteger(L, result->code);
         lua_setfield(L, -2, "code");
@@ -286,6 +299,8 @@ int tutti__process_push_result(lua_State *L, const struct tutti__process_result 
     }
     lua_pushnumber(L, (lua_Number)result->elapsed_ns * 1e-9);
     lua_setfield(L, -2, "elapsed");
+    if (result->status_known)
+        push_usage(L, result);
     if (result->pid > 0) {
         lua_pushinteger(L, result->pid);
         lua_setfield(L, -2, "pid");
@@ -308,9 +323,13 @@ static void push_how(lua_State *L, const struct tutti__process_result *result, i
         lua_setfield(L, -2, "start_text");
         lua_pushstring(L, result->start_what == NULL ? "program" : result->start_what);
         lua_setfield(L, -2, "start_what");
+        lua_pushstring(L, result->start_hint);
+        lua_setfield(L, -2, "start_hint");
     }
     lua_pushboolean(L, result->timed_out || status == TUTTI_ETIMEDOUT);
     lua_setfield(L, -2, "timed_out");
+    lua_pushboolean(L, result->core_dumped);
+    lua_setfield(L, -2, "core_dumped");
     if (tail != NULL)
         lua_pushlstring(L, tail, result->out[1].tail_length);
     else

@@ -81,6 +81,9 @@ local tutti = {}
 ---@field stdout string
 ---@field stderr string
 ---@field elapsed number # seconds
+---@field cpu_user? number # seconds of CPU time, also of the children it waited for
+---@field cpu_system? number
+---@field max_rss? integer # the most bytes that one of them had; nil: hidden by those of tutti itself
 ---@field pid? integer
 ---@field truncated boolean # more came than `capture`
 ---@field leaked boolean # it ended, but something it left behind held a stream open

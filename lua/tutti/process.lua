@@ -7,8 +7,6 @@ local options = require("tutti.options")
 
 local CAPTURE_BYTES = 1024 * 1024
 local GRACE_SECONDS = 5
--- Of the end of stderr, as much as a message shows.
-local TAIL_LINES, TAIL_BYTES = 12, 2000
 
 -- Every usage error is raised at the line that called tutti.exec or tutti.sh: `level` below is how far
 -- that line is from the caller of the function that takes it, as for core.usage.
@@ -330,63 +328,21 @@ end
 
 -- ---- the end -------------------------------------------------------------------------------
 
--- The last lines of what it wrote to stderr, for messages.
-local function last_lines(text)
-  text = text:sub(-TAIL_BYTES):gsub("\n+$", "")
-  local lines = {}
-  for line in (text .. "\n"):gmatch("(.-)\n") do
-    lines[#lines + 1] = line
-  end
-  return table.concat(lines, "\n", math.max(1, #lines - TAIL_LINES + 1))
-end
-
-local STEPS = {
-  program = "cannot be started",
-  cwd = "its folder \"%s\" (cwd) cannot be entered",
-  stdin = "its stdin cannot be opened",
-  stdout = "its stdout cannot be opened",
-  stderr = "its stderr cannot be opened",
-}
-
-local function why_not_started(spec, how)
-  local step = (STEPS[how.start_what] or STEPS.program):format(spec.cwd)
-  local program = spec.argv and spec.argv[1] or ""
-  local hint = ""
-  if how.start_what == "program" and program:find(" ", 1, true) then
-    hint = " (the program's name has a space in it: a whole line of shell is for tutti.sh)"
-  end
-  return ("%s: %s%s"):format(step, how.start_text, hint)
-end
-
--- What went wrong: kind and message, or nil.
-local function judge(spec, result, how)
-  if how.timed_out then
-    return "timeout", spec.timeout and ("was stopped after its timeout of %g s"):format(spec.timeout)
-      or "was stopped after its timeout"
-  elseif spec.check == false then
-    return nil
-  elseif result.errno then
-    return "exit", why_not_started(spec, how)
-  elseif result.signal then
-    return "exit", "was ended by " .. result.signal
-  elseif (result.code or 0) ~= 0 then
-    return "exit", "ended with status " .. result.code
-  end
-  return nil
-end
-
 --- Called by the C half when a process has ended: nil if that is well, else an error object. In a state
 --- that has the task from another one `spec` has no more than label, check and timeout.
 core.helper("process_end", function(spec, result, how)
   if spec.failure then
     return spec.failure
+  elseif result.code == 0 and not how.timed_out then
+    return nil
   end
-  local kind, message = judge(spec, result, how)
+  local ends = require("tutti.process.ends")
+  local kind, message = ends.judge(spec, result, how)
   if not kind then
     return nil
   end
   return errors.new({ kind = kind, message = spec.label .. " " .. message, result = result,
-    errno = result.errno, tail = last_lines(how.tail) })
+    errno = result.errno, tail = ends.last_lines(how.tail) })
 end)
 
 return { exports = { exec = exec, sh = sh } }

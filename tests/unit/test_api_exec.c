@@ -53,6 +53,11 @@ static void test_plain(void)
     OK(is_text(out.out, "in and out") && !out.out.truncated, "stdin goes in, stdout comes back");
     OK(is_text(out.err, "wrong\n"), "and so does stderr");
     OK(out.pid > 0 && out.elapsed_ns > 0, "pid and time are there");
+    OK(out.cpu_user_ns + out.cpu_system_ns > 0, "and the CPU time");
+    tutti_exec_outcome old = { .struct_size = offsetof(tutti_exec_outcome, cpu_user_ns),
+                               .cpu_user_ns = 99 };
+    EQ_INT(tutti_exec_result(task, &old), TUTTI_OK, "a host of the first header is understood");
+    OK(old.code == 7 && old.cpu_user_ns == 99, "and gets what that had");
     tutti_task_unref(task);
 
     desc = sh("kill -KILL $$");
