@@ -6,7 +6,8 @@
 ---     part    = name | "(" chain { "," chain } [","] ")"
 ---     name    = letters, digits, _ - . / : @ % = # ~ $ and all beyond ASCII; any other name in quotes
 ---
---- An edge goes from every last task of what stands left of a ">>" to every first task of what stands right of it.
+--- An edge goes from every last task of what stands left of a ">>" to every first task of what stands
+--- right.
 ---
 --- Layer: lua. Thread: any state.
 --- Invariant: reading is linear in the text, and a tree is at most peg.DEPTH_MAX groups deep.
@@ -30,10 +31,10 @@ local grammar = P({
   flow = Ct(skipped * (V("chain") * V("chain_end") * skipped) ^ 0 * expect(-P(1), PART)),
   chain = Ct(V("part") * (space * ">>" * space * expect(V("part"), PART)) ^ 0),
   chain_end = blank * expect(S("\n;") + -P(1), "\">>\", \";\" or a new line"),
-  part = peg.named(C(plain) + peg.quoted) + V("group"),
-  group = Ct(peg.open * Cg(Cc(true), "group") * space * expect(V("chain"), PART)
+  part = peg.node(Cg(C(plain) + peg.quoted, "name")) + V("group"),
+  group = Ct(peg.open("(") * Cg(Cc(true), "group") * space * expect(V("chain"), PART)
     * (space * "," * space * (V("chain") + expect(#P(")"), "a task, \"(\" or \")\""))) ^ 0
-    * space * expect(peg.close, "\">>\", \",\" or \")\"")),
+    * space * expect(peg.close(")"), "\">>\", \",\" or \")\"")),
 })
 
 local function hint(text, position)
@@ -51,8 +52,8 @@ end
 
 --- Read a flow.
 ---
---- The tree is a list of chains; a chain a list of parts; a part either { name =, position = } or { group = true,
---- chain, chain, ... }.
+--- The tree is a list of chains; a chain a list of parts; a part either { name =, position = } or
+--- { group = true, chain, chain, ... }.
 ---@param text string
 ---@return table? tree
 ---@return { position: integer, message: string }? err

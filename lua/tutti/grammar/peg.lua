@@ -1,23 +1,24 @@
 -- SPDX-License-Identifier: MIT
---- What the grammars share: LPeg itself, the note of the furthest place that a text was understood to, quoted names.
+--- What the grammars share: LPeg itself, the furthest place to which a text was understood, quoted names.
 ---
---- A grammar is written so that one character decides what comes next. Where something must come, it says so with
---- `expect`; the furthest such place is the error. So no text is read twice, and errors cost no backtracking.
+--- A grammar is written so that one character decides what comes next. Where something must come, it
+--- says so with `expect`; the furthest such place is the error. So errors cost no backtracking.
 ---
 --- Layer: lua. Thread: any state.
---- Invariant: `parse` never raises for a text, whatever is in it; groups nest at most DEPTH_MAX deep, which keeps
---- LPeg's stack (400 entries unless the host has changed it) and those who walk the tree out of danger.
+--- Invariant: `parse` never raises for a text, whatever is in it; groups nest at most DEPTH_MAX deep,
+--- which keeps LPeg's stack (400 entries) and those who walk the tree out of danger.
 ---@module "tutti.grammar.peg"
 local core = require("tutti.core")
 local caret = require("tutti.grammar.caret")
 
 local found, lpeg = pcall(require, "lpeg")
 if not found then
-  core.usage(("LPeg is needed for flows, selectors, patterns and times such as \"1m30s\", and could not be loaded: "
-    .. "install the package lua-lpeg, or `luarocks install lpeg` (%s)"):format(tostring(lpeg):match("^[^\n]*")), 1)
+  core.usage(("LPeg is needed for flows, selectors, patterns and times such as \"1m30s\", and could not "
+    .. "be loaded: install the package lua-lpeg, or `luarocks install lpeg` (%s)")
+    :format(tostring(lpeg):match("^[^\n]*")), 1)
 end
 
-local peg = { lpeg = lpeg, DEPTH_MAX = 40 }
+local peg = { lpeg = lpeg, DEPTH_MAX = 24 }
 local P, S, R, Cc, Cs = lpeg.P, lpeg.S, lpeg.R, lpeg.Cc, lpeg.Cs
 
 -- ---- notes ---------------------------------------------------------------------------------
@@ -49,8 +50,13 @@ local function close_group(_, _, notes)
 end
 
 --- The two brackets of a group that may hold groups.
-peg.open = P("(") * lpeg.Cmt(lpeg.Carg(1), open_group)
-peg.close = P(")") * lpeg.Cmt(lpeg.Carg(1), close_group)
+function peg.open(bracket)
+  return P(bracket) * lpeg.Cmt(lpeg.Carg(1), open_group)
+end
+
+function peg.close(bracket)
+  return P(bracket) * lpeg.Cmt(lpeg.Carg(1), close_group)
+end
 
 --- Read `text`: what the grammar captures, or nil and { position =, message = }.
 ---@param grammar any # an LPeg pattern that matches a whole text
@@ -62,7 +68,8 @@ function peg.parse(grammar, text, hint)
     return result
   end
   local position, wanted = notes.position, notes.wanted
-  local problem = wanted:match("^!(.*)") or ("%s was expected, got %s"):format(wanted, caret.found(text, position))
+  local problem = wanted:match("^!(.*)")
+    or ("%s was expected, got %s"):format(wanted, caret.found(text, position))
   local more = hint and hint(text, position)
   if more then
     problem = ("%s (%s)"):format(problem, more)
@@ -94,9 +101,9 @@ function peg.quote(plain, name)
   return '"' .. name:gsub('[\\"]', "\\%0") .. '"'
 end
 
---- Captures `pattern` and its position in a table, under "name" and "position".
-function peg.named(pattern)
-  return lpeg.Ct(lpeg.Cg(lpeg.Cp(), "position") * lpeg.Cg(pattern, "name"))
+--- A table with `position` and what `pattern` captures, by name and in order.
+function peg.node(pattern)
+  return lpeg.Ct(lpeg.Cg(lpeg.Cp(), "position") * pattern)
 end
 
 return peg
