@@ -286,9 +286,7 @@ core.helper("report", function(task, err)
   if not say_all(err, false) then
     return
   end
-  local line = errors.text(err):match("^[^\n]*")
-  say(("tutti: task \"%s\" failed with nobody awaiting it: %s\n")
-    :format(task:name(), line))
+  require("tutti.unowned").say(task:name(), errors.text(err):match("^[^\n]*"))
 end)
 
 -- ---- the end of a script -------------------------------------------------------------------
@@ -322,6 +320,33 @@ local function whole_text(err)
   return show(err) .. "\n" .. table.concat(trace_lines(err), "\n")
 end
 
+-- Errors that say the same, whatever their tasks are called, are one group.
+local function say_groups(list)
+  local alike, clean = require("tutti.report.alike"), require("tutti.report.clean")
+  local groups = alike.group(list, function(err)
+    return alike.without_name(errors.text(err) .. (fields_of(err).tail or ""), fields_of(err).task or "")
+  end)
+  local left = #list
+  for i = 1, math.min(#groups, REPORTED_MAX) do
+    local group = groups[i]
+    say(("tutti: %s\n"):format(clean.text(whole_text(group[1]))))
+    if #group > 1 then
+      say(("tutti: and %d more that failed like this\n"):format(#group - 1))
+    end
+    left = left - #group
+  end
+  if left > 0 then
+    say(("tutti: and %d more\n"):format(left))
+  end
+end
+
+local function count_unowned()
+  local unowned = package.loaded["tutti.unowned"]
+  if unowned then
+    unowned.finish()
+  end
+end
+
 --- Say why the script ended; returns the exit status (design 3).
 core.helper("script_report", function(err, made)
   io.stdout:flush()
@@ -331,6 +356,7 @@ core.helper("script_report", function(err, made)
     end
     return 1
   end
+  count_unowned()
   local list = leaves(err, {})
   local only_cycles = true -- then all that went wrong is how the script was written
   for _, leaf in ipairs(list) do
@@ -342,12 +368,7 @@ core.helper("script_report", function(err, made)
       or errors.text(err):match("^[^\n]*")
     say(("tutti: %s\n"):format(what))
   end
-  for i = 1, math.min(#list, REPORTED_MAX) do
-    say(("tutti: %s\n"):format(whole_text(list[i])))
-  end
-  if #list > REPORTED_MAX then
-    say(("tutti: and %d more\n"):format(#list - REPORTED_MAX))
-  end
+  say_groups(list)
   return status
 end)
 
@@ -356,6 +377,7 @@ function errors.raise_unowned(failed)
   if #failed == 0 then
     return
   end
+  count_unowned()
   local list = {}
   for i, task in ipairs(failed) do
     local _, err = task:pawait()

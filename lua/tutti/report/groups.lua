@@ -5,6 +5,7 @@
 --- Invariant: no walk is a recursion, and each looks at every task that is not done at most once, so a
 --- million tasks and 10,000 failures take time in proportion to their number.
 ---@module "tutti.report.groups"
+local alike = require("tutti.report.alike")
 local core = require("tutti.core")
 local errors = require("tutti.errors")
 
@@ -59,21 +60,6 @@ end
 
 local LOOSE, LOOSER = 1, 2
 
--- Where `name` stands in `text` as a word of its own, a sign that is the same for all names.
-local function without_name(text, name)
-  local parts, from = {}, 1
-  while true do
-    local first, last = text:find(name, from, true)
-    if not first then
-      parts[#parts + 1] = text:sub(from)
-      return table.concat(parts)
-    end
-    local alone = not text:find("^[%w_]", last + 1) and (first == 1 or not text:find("^[%w_]", first - 1))
-    parts[#parts + 1] = text:sub(from, first - 1) .. (alone and "\0" or name)
-    from = last + 1
-  end
-end
-
 -- Failures with the same key are told of once. The looser, the less must be the same in them.
 local function key_of(entry, looseness)
   local fields = core.error_fields(entry.error)
@@ -83,19 +69,13 @@ local function key_of(entry, looseness)
   elseif looseness == LOOSER then
     text = text:gsub("%d+", "0")
   end
-  return fields.kind .. "\1" .. without_name(text, entry.name)
+  return fields.kind .. "\1" .. alike.without_name(text, entry.name)
 end
 
 local function group_by(entries, looseness)
-  local list, by_key = {}, {}
-  for _, entry in ipairs(entries) do
-    local key = key_of(entry, looseness)
-    local group = by_key[key]
-    if not group then
-      group = { entries = {}, looseness = looseness }
-      by_key[key], list[#list + 1] = group, group
-    end
-    group.entries[#group.entries + 1] = entry
+  local list = alike.group(entries, function(entry) return key_of(entry, looseness) end)
+  for i, members in ipairs(list) do
+    list[i] = { entries = members, looseness = looseness }
   end
   return list
 end

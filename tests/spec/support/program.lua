@@ -1,0 +1,61 @@
+-- SPDX-License-Identifier: MIT
+--- The program and stock Lua as processes: what they print, and how they end as a shell sees it.
+---
+---     local code, out, err = program.run_script("print(1)", "word")
+---
+--- Layer: tests. Thread: any.
+---@module "tests.spec.support.program"
+local program = {}
+
+program.path = os.getenv("TUTTI_PROGRAM")
+program.lua = os.getenv("TUTTI_LUA") or "lua5.4"
+
+--- A word as a shell reads it back.
+function program.quote(word) return "'" .. tostring(word):gsub("'", "'\\''") .. "'" end
+
+local function take(path)
+  local file = assert(io.open(path, "rb"))
+  local text = file:read("a")
+  file:close()
+  os.remove(path)
+  return text
+end
+
+--- Run a line of shell; returns its status (signal + 128), stdout, stderr.
+function program.shell(line)
+  local out, err = os.tmpname(), os.tmpname()
+  local _, how, code = os.execute(("{ %s\n} >%s 2>%s </dev/null"):format(line, out, err))
+  return how == "signal" and code + 128 or code, take(out), take(err)
+end
+
+--- Run a list of words.
+function program.run(...)
+  local words = {}
+  for i, word in ipairs({ ... }) do
+    words[i] = program.quote(word)
+  end
+  return program.shell(table.concat(words, " "))
+end
+
+--- A file with this text; it is removed when the variable it is kept in is closed.
+function program.file(source)
+  local path = os.tmpname()
+  local file = assert(io.open(path, "w"))
+  file:write(source)
+  file:close()
+  return setmetatable({ path = path }, { __close = function() os.remove(path) end })
+end
+
+--- `tutti run` a script with these words.
+function program.run_script(source, ...)
+  local file <close> = program.file(source)
+  return program.run(program.path, "run", file.path, ...)
+end
+
+--- A line of shell in which %s stands for `tutti run FILE`.
+function program.shell_script(line, source)
+  local file <close> = program.file(source)
+  return program.shell((line:gsub("%%s", (program.quote(program.path) .. " run " .. file.path):gsub("%%", "%%%%"))))
+end
+
+return program
