@@ -55,7 +55,8 @@ end
 --- A line of shell in which %s stands for `tutti run FILE`.
 function program.shell_script(line, source)
   local file <close> = program.file(source)
-  return program.shell((line:gsub("%%s", (program.quote(program.path) .. " run " .. file.path):gsub("%%", "%%%%"))))
+  local command = program.quote(program.path) .. " run " .. file.path
+  return program.shell((line:gsub("%%s", (command:gsub("%%", "%%%%")))))
 end
 
 return program

@@ -1,0 +1,124 @@
+-- SPDX-License-Identifier: MIT
+-- Exit statuses (design 3), row by row, as a shell sees them.
+local program = require("tests.spec.support.program")
+
+local HEAD = "local tutti = require('tutti') "
+
+local function status_of(source, ...)
+  local code, _, err = program.run_script(HEAD .. source, ...)
+  return code, err
+end
+
+-- { status, what, source }
+local function check(rows)
+  for _, row in ipairs(rows) do
+    it(("is %d for %s"):format(row[1], row[2]), function()
+      local code, err = status_of(row[3])
+      assert.equal(row[1], code, err)
+      if row[4] then
+        assert.matches(row[4], err)
+      end
+    end)
+  end
+end
+
+describe("the exit status", function()
+  check({
+    { 0, "a script that ends", "" },
+    { 0, "a failure that somebody took", 'tutti.spawn(error, "x"):pawait()' },
+    { 0, "a task that was cancelled or skipped with nobody waiting", [[
+      local t = tutti.spawn(tutti.sleep, 10)
+      tutti.task{ print, after = { t } }
+      tutti.checkpoint()
+      t:cancel()]] },
+    { 0, "a program that fails and whose failure was taken", 'tutti.sh("exit 9"):pawait()' },
+
+    { 1, "a failure that nobody owned", 'tutti.spawn(error, "lost")', "lost" },
+    { 1, "a failure of a detached task", 'tutti.spawn({ detach = true }, error, "lost")', "lost" },
+    { 1, "a failure in the pool", 'tutti.parallel(error, "lost")', "lost" },
+    { 1, "a program that fails", 'tutti.exec{ "false" }', "status 1" },
+    { 1, "an error after a task was made", 'tutti.spawn(print):await() error("late")', "late" },
+    { 1, "a cancellation that leaves the script", [[
+      local me = tutti.current()
+      tutti.spawn(function() me:cancel("enough") end)
+      tutti.sleep(10)]], "enough" },
+
+    { 3, "a syntax error", "x = = 1", "'='" },
+    { 3, "an error before any task", 'error("early")', "early" },
+    { 3, "misuse before any task", "tutti.spawn(1)", "function" },
+    { 3, "misuse after tasks", "tutti.spawn(print):await() tutti.spawn(1)", "function" },
+    { 3, "misuse in a task that leaves the script", "tutti.spawn(function() tutti.spawn(1) end):await()" },
+    { 3, "a cycle of awaits", [[
+      local a, b
+      a = tutti.spawn(function() return b:await() end)
+      b = tutti.spawn(function() return a:await() end)
+      a:await()]], "wait for each other" },
+    { 3, "a task that is missing in a graph", [[
+      tutti.spawn(print):await()
+      tutti.graph("g"):task("a", { needs = { "b" } }, print):plan()]], '"b"' },
+    { 3, "a cycle of a graph", [[
+      tutti.spawn(print):await()
+      tutti.graph("g"):task("a", { needs = { "b" } }, print):task("b", { needs = { "a" } }, print):plan()]],
+      "a %-> b %-> a" },
+
+    { 7, "os.exit(7)", "os.exit(7)" },
+    { 7, "os.exit(7) while tasks run and fail", [[
+      tutti.spawn(function() tutti.sleep(10) end)
+      tutti.spawn(function() error("x") end)
+      tutti.spawn(function() os.exit(7) end)
+      tutti.sleep(10)]] },
+    { 0, "os.exit()", "tutti.spawn(error, 'x'):pawait() os.exit()" },
+    { 1, "os.exit(false)", "os.exit(false)" },
+    { 3, "os.exit in the pool", "tutti.parallel(function() os.exit(9) end):await()", "let the script decide" },
+  })
+
+  it("is 2 for a bad command line or a FILE that cannot be read", function()
+    for _, words in ipairs({ { "run" }, { "run", "/no/such.lua" }, { "run", "/" }, { "runn" }, {}, { "-e" },
+      { "run", "--no-such", "x" } }) do
+      local code, out, err = program.run(program.path, table.unpack(words))
+      assert.equal(2, code)
+      assert.equal("", out)
+      assert.matches("^tutti: ", #words == 0 and "tutti: " or err)
+    end
+  end)
+
+  it("is 1 when the results could not be written: the disk is full, stdout is closed", function()
+    local code, _, err = program.shell_script("%s >/dev/full", "io.write('x')")
+    assert.equal(1, code)
+    assert.matches("No space left", err)
+    code, _, err = program.shell_script("%s >/dev/full", "print('x')")
+    assert.is_true(code == 1 or code == 3, code)
+    assert.matches("No space left", err)
+    assert.equal(0, (program.shell_script("%s >&-", "local tutti = require('tutti') tutti.spawn(print):await()")))
+  end)
+
+  it("is not changed by a stderr that cannot be written", function()
+    for _, where in ipairs({ "2>/dev/full", "2>&-" }) do
+      assert.equal(1, (program.shell_script("%s " .. where, HEAD .. 'tutti.spawn(error, "lost")')))
+      assert.equal(0, (program.shell_script("%s " .. where, 'io.stderr:write("x")')))
+    end
+  end)
+
+  it("is 141 where nobody reads the results any more", function()
+    local file <close> = program.file("for i = 1, 100000 do print(i) end")
+    local line = ("%s run %s | head -1 >/dev/null; echo ${PIPESTATUS[0]}"):format(program.path, file.path)
+    local _, out, err = program.run("bash", "-c", line)
+    assert.same({ "141\n", "" }, { out, err })
+  end)
+
+  for name, expected in pairs({ INT = 130, TERM = 143, HUP = 129 }) do
+    it(("is %d after SIG%s, whatever the script does then"):format(expected, name), function()
+      local file <close> = program.file(HEAD .. [[
+        local ok = pcall(function()
+          print("up") io.stdout:flush()
+          tutti.sleep(20)
+        end)
+        print("swallowed", ok)]])
+      local line = "env --default-signal=INT %s run %s & pid=$!; "
+        .. "while ! grep -q up /proc/$$/fd/1; do sleep 0.02; done; kill -%s $pid; wait $pid"
+      local code, out, err = program.shell(line:format(program.quote(program.path), file.path, name))
+      assert.equal(expected, code, err)
+      assert.matches("up\n", out)
+    end)
+  end
+end)
