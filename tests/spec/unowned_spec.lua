@@ -19,8 +19,8 @@ local function plain(text)
   return (text:gsub(": [^\n:]*:%d+: ", ": "))
 end
 
-local FIRST_LINES = line("job-1") .. line("job-2") .. line("job-3") .. line("job-10", 10) .. line("job-100", 100)
-  .. line("job-1000", 1000)
+local FIRST_LINES = line("job-1") .. line("job-2") .. line("job-3") .. line("job-10", 10)
+  .. line("job-100", 100) .. line("job-1000", 1000)
 
 describe("failures that nobody awaits", function()
   it("are said one by one while they are few or differ", function()
@@ -53,12 +53,12 @@ describe("failures that nobody awaits", function()
     assert.equal(1, code)
     assert.equal(FIRST_LINES, err:sub(1, #FIRST_LINES))
     local rest = err:sub(#FIRST_LINES + 1)
-    assert.matches('^tutti: 1000 tasks failed\ntutti: [^\n]*no space for job%-1 %(task "job%-1"%)\nstack traceback:\n',
+  it("are counted in stock Lua too", function()
       rest)
     assert.matches("\ntutti: and 999 more that failed like this\n$", rest)
   end)
 
-  it("are counted in stock Lua too, also when the state is closed before all have been said", function()
+  it("are counted in stock Lua too, at the latest when the state is closed", function()
     local _, _, err = program.run(program.lua, "-e", (MANY:gsub("DETACH", "false"):gsub("1000", "20"))
       .. "tutti.sleep(0.01)")
     local rest = 'tutti: 20 tasks in all failed like task "job-1" with nobody awaiting them\n'

@@ -178,8 +178,8 @@ local function sort_by_end(entries)
 end
 
 --- What is to be told of a run that is over: `failed` and `cancelled` (entries), `shown` (groups of failures
---- with `entries`, `blocked` (the first names) and `blocked_count`), and how many were `ok`, `not_run` (because
---- of the others) and `skipped` (because they were not wanted).
+--- with `entries`, `blocked` (the first names) and `blocked_count`), and how many were `ok`, `not_run`
+--- (because of the others) and `skipped` (because they were not wanted).
 function groups.read(run)
   local told = { failed = {}, cancelled = {}, ended_badly = {}, shown = {}, ok = 0, not_run = 0, skipped = 0 }
   count(run, told)
