@@ -70,6 +70,7 @@ local function add_programs(jobs, run)
     table.move(wrap, 1, #wrap, #command + 1, command)
     table.move(words, 1, #words, #command + 1, command)
     jobs[#jobs + 1] = { group = group, label = label, preset = preset, command = command, limit = run.limit,
+      path = path,
       name = ("%s/%s/%s"):format(preset, label, path:gsub("/README.md$", "-README"):match("([^/]+)$")
         :gsub("%.%w+$", "")) }
   end
@@ -116,14 +117,44 @@ local function matches(name, filters)
   return #filters == 0
 end
 
---- Build each preset that some test needs. Returns how many builds failed; what they did make is
---- tested all the same.
-local function build_presets(jobs)
+--- What has to be built for a test: its own program, or all that is installed.
+local TARGETS = {
+  unit = function(job) return { shell.stem(job.path) } end,
+  stress = function(job) return { shell.stem(job.path) } end,
+  relacy = function(job) return { shell.stem(job.path) } end,
+  spec = function(job) return { "all", job.preset ~= "release" and "lua_host" or nil } end,
+  scripts = function(job) return { "all", job.path:find("%.c$") and "embed_" .. shell.stem(job.path) or nil } end,
+}
+
+--- The targets of a preset's tests, each once; nil: everything.
+local function targets_of(jobs, preset)
+  local seen, list = {}, {}
+  for _, job in ipairs(jobs) do
+    if job.preset == preset then
+      if not TARGETS[job.group] then
+        return nil
+      end
+      for _, target in ipairs(TARGETS[job.group](job)) do
+        if not seen[target] then
+          seen[target], list[#list + 1] = true, target
+        end
+      end
+    end
+  end
+  return list
+end
+
+--- Build each preset that some test needs, of it what they need unless all tests are wanted. Returns how
+--- many builds failed; what they did make is tested all the same.
+local function build_presets(jobs, everything)
   local done, failed = {}, 0
   for _, job in ipairs(jobs) do
     if job.preset and not done[job.preset] then
       done[job.preset] = true
-      if not shell.run({ "./tutti", "build", job.preset }) then
+      local command = { "./tutti", "build", job.preset }
+      local targets = not everything and targets_of(jobs, job.preset) or {}
+      table.move(targets, 1, #targets, #command + 1, command)
+      if not shell.run(command) then
         print("---- build/" .. job.preset .. " failed")
         failed = failed + 1
       end
@@ -226,7 +257,7 @@ local function main(words)
     end
   end
   local skips = read_skips()
-  local total = { passed = 0, failed = build_presets(selected), skipped = 0 }
+  local total = { passed = 0, failed = build_presets(selected, #words == 0), skipped = 0 }
   for _, group in ipairs(in_groups(selected)) do
     local sum = run_group(group, skips)
     for key in pairs(total) do
