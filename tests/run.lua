@@ -123,7 +123,9 @@ local TARGETS = {
   stress = function(job) return { shell.stem(job.path) } end,
   relacy = function(job) return { shell.stem(job.path) } end,
   spec = function(job) return { "all", job.preset ~= "release" and "lua_host" or nil } end,
-  scripts = function(job) return { "all", job.path:find("%.c$") and "embed_" .. shell.stem(job.path) or nil } end,
+  scripts = function(job)
+    return { "all", job.path:find("%.c$") and "embed_" .. shell.stem(job.path) or nil }
+  end,
 }
 
 --- The targets of a preset's tests, each once; nil: everything.
