@@ -15,14 +15,13 @@ function rerun.quote(word)
   return "'" .. word:gsub("'", "'\\''") .. "'"
 end
 
---- The selector that means the task of this name and no other.
+--- The word that selects the task of this name and no other: the name itself, for a word that is a task's name
+--- is that task (tutti.program), unless it looks like an option or has in it what quotes would need.
 function rerun.selector(name)
-  if name:find("^[%w_][%w_.-]*$") then
+  if not name:find("^%-") and not name:find("['\"\\]") then
     return name
-  elseif not name:find('"', 1, true) then
-    return '"' .. name .. '"'
   end
-  return "'" .. name .. "'"
+  return '"' .. name:gsub("['\"\\]", "\\%0") .. '"'
 end
 
 --- The whole line. `command` is what comes before the selectors, already as a shell reads it.
