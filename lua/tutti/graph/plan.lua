@@ -17,77 +17,94 @@ local names = require("tutti.graph.names")
 
 local plan = {}
 
--- ---- levels --------------------------------------------------------------------------------
+-- ---- the graph as numbers ------------------------------------------------------------------
 
 local function raise_missing(graph, node, need)
   names.raise_missing(graph, ("task \"%s\" needs"):format(node.name), need,
     names.edge_line(graph, node, need))
 end
 
-local ON_PATH = 0 -- the level of a node whose needs are being walked
-
--- One step of the walk from `node` on: the next of its needs without a level, or the node's own level.
-local function next_need(graph, node, from, levels)
-  local needs, level = node.needs, 1
-  local by_name = graph.by_name
-  for i = from, #needs do
-    local need = by_name[needs[i]]
-    if need == nil then
-      raise_missing(graph, node, needs[i])
-    end
-    local found = levels[need.index]
-    if found == nil or found == ON_PATH then
-      return need, i
+-- The needs of the chosen nodes as numbers of chosen nodes, flat: those of node i are needs[from[i]] ...
+-- needs[from[i + 1] - 1]. This is the only pass over the nodes themselves: they lie all over the memory.
+local function read(graph, chosen, number)
+  local by_name, needs, from, count = graph.by_name, {}, {}, 0
+  for i = 1, #chosen do
+    from[i] = count + 1
+    local list = chosen[i].needs
+    for k = 1, #list do
+      local need = by_name[list[k]]
+      if need == nil then
+        raise_missing(graph, chosen[i], list[k])
+      end
+      count = count + 1
+      needs[count] = number and number[need.index] or need.index
     end
   end
-  for i = 1, #needs do
-    local found = levels[by_name[needs[i]].index]
+  from[#chosen + 1] = count + 1
+  return needs, from
+end
+
+-- ---- levels --------------------------------------------------------------------------------
+
+local NONE = 0 -- the level of a node that has none yet
+local ON_PATH = -1 -- and of one whose needs are being walked
+
+-- The level of node i; or nil, and the first of its needs, from the k-th on, that has none yet.
+local function level_of(i, k, needs, from, levels)
+  for at = k, from[i + 1] - 1 do
+    if levels[needs[at]] <= NONE then
+      return nil, at
+    end
+  end
+  local level = 1
+  for at = from[i], from[i + 1] - 1 do
+    local found = levels[needs[at]]
     if found >= level then
       level = found + 1
     end
   end
-  return nil, level
+  return level
 end
 
--- Give `root` and all it needs their levels. What is below is walked by a stack of nodes, not by recursion.
-local function walk(graph, root, levels, chosen)
-  local stack, froms, depth = { root }, { 1 }, 1
-  levels[root.index] = ON_PATH
+-- Give node `root` and all it needs their levels, by a stack of nodes instead of recursion. Returns whether
+-- there is no circle.
+local function walk(root, needs, from, levels)
+  local stack, ats, depth = { root }, { from[root] }, 1
+  levels[root] = ON_PATH
   while depth > 0 do
-    local node = stack[depth]
-    local need, at = next_need(graph, node, froms[depth], levels)
-    if need == nil then
-      levels[node.index] = at
+    local i = stack[depth]
+    local level, at = level_of(i, ats[depth], needs, from, levels)
+    if level then
+      levels[i] = level
       depth = depth - 1
-    elseif levels[need.index] == ON_PATH then
-      require("tutti.graph.cycle").raise(graph, chosen)
+    elseif levels[needs[at]] == ON_PATH then
+      return false
     else
-      froms[depth] = at
+      local need = needs[at]
+      ats[depth] = at
       depth = depth + 1
-      stack[depth], froms[depth], levels[need.index] = need, 1, ON_PATH
+      stack[depth], ats[depth], levels[need] = need, from[need], ON_PATH
     end
   end
+  return true
 end
 
--- The step of each node by its index: 1 if it needs nothing, else one more than the last of its needs.
-local function find_levels(graph, chosen)
-  local levels, by_name = {}, graph.by_name
-  for _, node in ipairs(chosen) do
-    local level = 1
-    for _, name in ipairs(node.needs) do -- most are declared after what they need: no walk then
-      local need = by_name[name]
-      local found = need and levels[need.index]
-      if found == nil then
-        level = nil
-        break
-      elseif found >= level then
-        level = found + 1
-      end
+-- The step of each node: 1 if it needs nothing, else one more than the last of its needs. Nil if there is a
+-- circle.
+local function find_levels(count, needs, from)
+  local levels = {}
+  for i = 1, count do
+    levels[i] = NONE
+  end
+  for i = 1, count do
+    local level = levels[i]
+    if level == NONE then
+      level = level_of(i, from[i], needs, from, levels)
     end
-    if level then
-      levels[node.index] = level
-    elseif levels[node.index] == nil then
-      walk(graph, node, levels, chosen)
+    if level then -- most are declared after what they need
+      levels[i] = level
+    elseif not walk(i, needs, from, levels) then
+      return nil
     end
   end
   return levels
@@ -95,65 +112,64 @@ end
 
 -- ---- order ---------------------------------------------------------------------------------
 
--- Sort by level, keeping the order within one; returns the nodes, and where each level begins.
-local function sort_by_level(chosen, levels)
+-- Sort by level, keeping the order within one: where each node comes, and where each level begins.
+local function sort_by_level(levels)
   local starts, highest = {}, 0
-  for _, node in ipairs(chosen) do
-    local level = levels[node.index]
-    if level > highest then
-      for more = highest + 1, level do
-        starts[more] = 0
-      end
-      highest = level
+  for i = 1, #levels do
+    local level = levels[i]
+    while level > highest do
+      highest = highest + 1
+      starts[highest] = 0
     end
     starts[level] = starts[level] + 1
   end
-  local sum = 1
+  local at, sum = {}, 1
   for level = 1, highest do
-    starts[level], sum = sum, sum + starts[level]
+    local size = starts[level]
+    at[level], starts[level] = sum, sum
+    sum = sum + size
   end
   starts[highest + 1] = sum
-  local nodes, at = table.move(chosen, 1, #chosen, 1, {}), table.move(starts, 1, highest, 1, {})
-  local positions = {}
-  for _, node in ipairs(chosen) do
-    local level = levels[node.index]
-    local i = at[level]
-    nodes[i], positions[node.index], at[level] = node, i, i + 1
+  local positions = levels -- each level is read once more, and not needed after that
+  for i = 1, #levels do
+    local level = levels[i]
+    local position = at[level]
+    positions[i], at[level] = position, position + 1
   end
-  return nodes, starts, positions
+  return positions, starts
 end
 
--- The lists `waits`, `first` and `edges`.
-local function link(made, positions)
-  local nodes, by_name = made.nodes, made.graph.by_name
-  local waits, first, needed = {}, {}, {}
-  for i = 1, #nodes do
-    first[i] = 0
+-- The lists `nodes`, `waits`, `first` and `edges`.
+local function link(made, chosen, needs, from, positions)
+  local count = #chosen
+  local order, nodes, waits, first = {}, {}, {}, {}
+  for i = 1, count do
+    nodes[i], order[i], waits[i], first[i] = 0, 0, 0, 0
   end
-  local count = 0
-  for i, node in ipairs(nodes) do
-    local needs = node.needs
-    waits[i] = #needs
-    for k = 1, #needs do
-      local at = positions[by_name[needs[k]].index]
-      count = count + 1
-      needed[count], first[at] = at, first[at] + 1
+  for i = 1, count do
+    local position = positions[i]
+    nodes[position], order[position], waits[position] = chosen[i], i, from[i + 1] - from[i]
+  end
+  for k = 1, #needs do
+    local position = positions[needs[k]]
+    first[position] = first[position] + 1
+  end
+  local sum = 1
+  for position = 1, count do
+    sum = sum + first[position]
+    first[position] = sum -- the end of its edges, which are filled in from there backwards
+  end
+  local edges = table.move(needs, 1, #needs, 1, {})
+  for position = count, 1, -1 do
+    local i = order[position]
+    for k = from[i], from[i + 1] - 1 do
+      local need = positions[needs[k]]
+      local at = first[need] - 1
+      edges[at], first[need] = position, at
     end
   end
-  local sum, edges = 1, table.move(needed, 1, count, 1, {})
-  for i = 1, #nodes do
-    first[i], sum = sum, sum + first[i]
-  end
-  local at, k = table.move(first, 1, #nodes, 1, {}), 0
-  first[#nodes + 1] = sum
-  for i = 1, #nodes do
-    for _ = 1, waits[i] do
-      k = k + 1
-      local need = needed[k]
-      edges[at[need]], at[need] = i, at[need] + 1
-    end
-  end
-  made.waits, made.first, made.edges = waits, first, edges
+  first[count + 1] = sum
+  made.nodes, made.waits, made.first, made.edges = nodes, waits, first, edges
 end
 
 -- ---- what is made when asked for -----------------------------------------------------------
@@ -230,23 +246,34 @@ local function check_limits(graph, chosen)
   end
 end
 
---- Plan the tasks of `graph`, or those whose names are in the set `selected` (with all that they need).
-function plan.new(graph, selected)
-  local chosen = graph.nodes
-  if selected then
-    chosen = {}
-    for _, node in ipairs(graph.nodes) do
-      if selected[node.name] then
-        chosen[#chosen + 1] = node
-      end
+-- The nodes whose names are in the set `selected`, and the number of each among them by its index.
+local function choose(graph, selected)
+  if not selected then
+    return graph.nodes
+  end
+  local chosen, number = {}, {}
+  for _, node in ipairs(graph.nodes) do
+    if selected[node.name] then
+      chosen[#chosen + 1] = node
+      number[node.index] = #chosen
     end
   end
-  local levels = find_levels(graph, chosen)
+  return chosen, number
+end
+
+--- Plan the tasks of `graph`, or those whose names are in the set `selected`, which has all that they need.
+function plan.new(graph, selected)
+  local chosen, number = choose(graph, selected)
+  local needs, from = read(graph, chosen, number)
+  local levels = find_levels(#chosen, needs, from)
+  if not levels then
+    require("tutti.graph.cycle").raise(graph, chosen)
+  end
   check_limits(graph, chosen)
   local made = { graph = graph, selected = selected }
   local positions
-  made.nodes, made.starts, positions = sort_by_level(chosen, levels)
-  link(made, positions)
+  positions, made.starts = sort_by_level(levels)
+  link(made, chosen, needs, from, positions)
   return setmetatable(made, plan_meta)
 end
 
