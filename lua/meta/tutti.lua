@@ -727,7 +727,7 @@ function Graph:limit(name, count) end
 
 --- The order in which a run would go. Raises kind "missing" (a need that there is no task for) or "cycle"
 --- (with `path`, in running order).
----@param selector? string|string[]
+---@param selector? string|string[] # names, globs, tag:x, +x, x+, a & b, a, b, !a; with all that these need
 ---@return tutti.Plan
 function Graph:plan(selector) end
 
@@ -743,6 +743,7 @@ function tutti.current_run() end
 
 ---@class tutti.Plan
 ---@field order string[] # step by step, within a step in order of addition
+---@field selected? table<string, boolean> # the names that the selector means; nil: all tasks
 ---@field steps string[][] # a task's step comes right after that of the last it needs
 local Plan = {}
 

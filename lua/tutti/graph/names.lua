@@ -46,7 +46,7 @@ function names.edge_line(graph, node, need)
   return lines and lines[need] or node.line
 end
 
---- Raise `missing` for a word that names no task of `graph`. `subject` is who asks for it: task "server" needs.
+--- Raise `missing` for a word that names no task of `graph`. `subject`: who asks for it: task "a" needs.
 function names.raise_missing(graph, subject, word, line)
   local message = ("graph \"%s\": %s \"%s\", which it does not have%s%s"):format(graph.name, subject, word,
     hint_for(word, graph.nodes), line and (", at " .. line) or "")

@@ -7,6 +7,7 @@
 ---     nodes[i]                        the node
 ---     waits[i]                        how many nodes it waits for
 ---     edges[first[i]] ... edges[first[i + 1] - 1]      the numbers of those that wait for it
+---     selected                        set of names that a selector means; nil: all tasks
 ---     position[name]                  i (made when first asked for, as are `order` and `steps`)
 ---
 --- Layer: the Lua half. Thread: the state's home.
@@ -246,14 +247,19 @@ local function check_limits(graph, chosen)
   end
 end
 
--- The nodes whose names are in the set `selected`, and the number of each among them by its index.
+-- The nodes whose names are in the set `selected` or that those need, and the number of each by its index.
 local function choose(graph, selected)
   if not selected then
     return graph.nodes
   end
+  local wanted = {}
+  for name in pairs(selected) do
+    wanted[name] = true
+  end
+  require("tutti.graph.select").with_needs(graph, wanted)
   local chosen, number = {}, {}
   for _, node in ipairs(graph.nodes) do
-    if selected[node.name] then
+    if wanted[node.name] then
       chosen[#chosen + 1] = node
       number[node.index] = #chosen
     end
@@ -261,7 +267,7 @@ local function choose(graph, selected)
   return chosen, number
 end
 
---- Plan the tasks of `graph`, or those whose names are in the set `selected`, which has all that they need.
+--- Plan the tasks of `graph`, or those whose names are in the set `selected` with all that they need.
 function plan.new(graph, selected)
   local chosen, number = choose(graph, selected)
   local needs, from = read(graph, chosen, number)
