@@ -9,6 +9,7 @@
 #include "cli/signals.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -54,12 +55,21 @@ static void watch_unless_ignored(int number)
     sigaddset(&watched, number);
 }
 
-/* A write to a pipe that nobody reads any more, on the main thread: the watcher ends the script. */
+/* Does nobody read stdout or stderr any more? A socket or pipe of the script's own that breaks raises SIGPIPE
+ * as well, and is an error for whoever writes to it. Safe in a handler. */
+static bool is_output_broken(void)
+{
+    struct pollfd outputs[] = { { .fd = STDOUT_FILENO }, { .fd = STDERR_FILENO } };
+    return poll(outputs, sizeof outputs / sizeof outputs[0], 0) > 0
+        && ((outputs[0].revents | outputs[1].revents) & (POLLERR | POLLHUP)) != 0;
+}
+
+/* A write to a pipe that nobody reads any more, on any thread: the watcher ends the script. */
 static void on_broken_pipe(int number)
 {
     (void)number;
     int saved = errno;
-    if (!atomic_exchange(&watcher.pipe_seen, true)) { /* a loop of writes must not keep the watcher busy */
+    if (is_output_broken() && !atomic_exchange(&watcher.pipe_seen, true)) { /* a loop of writes must not keep the watcher busy */
         atomic_store(&watcher.pipe_broke, true);
         (void)kill(getpid(), SIGUSR2);
     }

@@ -217,6 +217,37 @@ describe("tutti.uv", function()
   end)
 end)
 
+describe("a socket whose peer has gone", function()
+  -- The first write is answered by a reset, the next ones break.
+  local CHUNK = [[
+    local t = require "tutti"
+    local uv = t.uv
+    local server, client = uv.new_tcp(), uv.new_tcp()
+    server:bind("127.0.0.1", 0)
+    server:listen(8, function()
+      local peer = uv.new_tcp()
+      server:accept(peer)
+      peer:close()
+    end)
+    t.await(uv.tcp_connect, client, "127.0.0.1", server:getsockname().port)
+    local ok, err
+    repeat
+      t.sleep(0.001)
+      ok, err = pcall(t.await, uv.write, client, "x")
+    until not ok
+    repeat
+      ok, err = pcall(t.await, uv.write, client, "x")
+    until err.message:find("EPIPE")
+    print("went on", err.kind)
+    client:close()
+    server:close()]]
+
+  it("is an error for who writes to it, and does not end the program as if its output were broken", function()
+    local result = tutti.exec({ os.getenv("TUTTI_PROGRAM"), "-e", CHUNK, check = false, timeout = "1m" }):await()
+    assert.same({ "went on\tio\n", "", 0 }, { result.stdout, result.stderr, result.code })
+  end)
+end)
+
 describe("an error in a raw callback", function()
   local CHUNK = 'local t = require "tutti" local timer = t.uv.new_timer() timer:start(1, 0, function() '
     .. '%s end) t.sleep(0.05) print("went on")'
