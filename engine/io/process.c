@@ -151,23 +151,67 @@ static void unlink_scan(struct tutti__process *p)
     }
     if (p->is_queued_for_scan) {
         *at = p->scan_next;
+        p->is_queued_for_scan = false;
+    }
+}
+
+static void settle_task(struct tutti__process *p, struct tutti__process_box *box)
+{
+    if (p->is_hook_armed && !tutti__task_take_cancel_hook(p->task, &p->hook)) {
+        p->is_hook_away = true;
+    }
+    tutti_value value = tutti__process_box_value(box);
+    /* ESETTLED: the engine stopped before the record came home, so nothing had started. */
+    (void)tutti__promise_settle(p->task, end_status(p), &value);
+    tutti__process_opened(p);
+}
+
+/* Stop what feeds `p`, which may settle by that. */
+static void stop_feeder(struct tutti__process *p)
+{
+    struct tutti__process *feeder = p->feeder;
+    if (feeder == NULL) {
+        return;
+    }
+    if (feeder->phase != TUTTI__PROCESS_ENDED && feeder->phase != TUTTI__PROCESS_REAPED) {
+        feeder->box->result.was_stopped = true;
+    }
+    tutti__process_stop(feeder, TUTTI__END_CANCEL);
+}
+
+static void close_ends(struct tutti__process *p)
+{
+    int *ends[] = { &p->spawn.feed_fd, &p->spawn.pipe_fd };
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        if (*ends[i] >= 0) {
+            close(*ends[i]);
+            *ends[i] = -1;
+        }
     }
 }
 
 void tutti__process_settle(struct tutti__process *p)
 {
-    p->phase = TUTTI__PROCESS_SETTLED;
     tutti__loop_timer_stop(p->all->loop, &p->timer);
     unlink_scan(p);
-    unlink_record(p);
-    if (p->is_hook_armed && !tutti__task_take_cancel_hook(p->task, &p->hook)) {
-        p->is_hook_away = true;
+    close_ends(p);
+    if (p->feeder != NULL) {
+        p->phase = TUTTI__PROCESS_REAPED;
+        if (p->end != TUTTI__END_ITSELF) {
+            stop_feeder(p);
+        }
+        return;
     }
+    p->phase = TUTTI__PROCESS_SETTLED;
+    unlink_record(p);
     fill_output(p);
-    tutti_value value = tutti__process_box_value(p->box);
+    struct tutti__process_box *box = p->box;
     p->box = NULL;
-    /* ESETTLED: the engine stopped before the record came home, so nothing had started. */
-    (void)tutti__promise_settle(p->task, end_status(p), &value);
+    if (p->reader != NULL) {
+        tutti__process_fed(p, box);
+    } else {
+        settle_task(p, box);
+    }
     tutti__task_unref(p->task);
     free_if_over(p);
 }
@@ -219,37 +263,66 @@ static void kill_now(struct tutti__process *p)
     }
 }
 
+static void stop_running(struct tutti__process *p)
+{
+    tutti__process_signal(p, SIGTERM);
+    tutti__process_signal(p, SIGCONT); /* one that was stopped would never see the TERM */
+    set_timer_after(p, p->spec.grace_ns);
+    if (p->phase == TUTTI__PROCESS_ENDED) {
+        go_on_after_exit(p);
+    }
+}
+
 void tutti__process_stop(struct tutti__process *p, enum tutti__process_end why)
 {
     if (p->end != TUTTI__END_ITSELF) {
         return;
     }
     p->end = why;
-    if (p->phase == TUTTI__PROCESS_QUEUED) {
+    switch (p->phase) {
+    case TUTTI__PROCESS_QUEUED:
         tutti__process_unqueue(p);
         tutti__process_settle(p);
-    } else if (p->phase == TUTTI__PROCESS_RUNNING || p->phase == TUTTI__PROCESS_ENDED) {
-        tutti__process_signal(p, SIGTERM);
-        tutti__process_signal(p, SIGCONT); /* one that was stopped would never see the TERM */
-        set_timer_after(p, p->spec.grace_ns);
-        if (p->phase == TUTTI__PROCESS_ENDED) {
-            go_on_after_exit(p);
-        }
+        break;
+    case TUTTI__PROCESS_FED:
+        tutti__process_settle(p);
+        break;
+    case TUTTI__PROCESS_STARTING: /* seen when it has started */
+    case TUTTI__PROCESS_REAPED:
+        stop_feeder(p);
+        break;
+    case TUTTI__PROCESS_RUNNING:
+    case TUTTI__PROCESS_ENDED:
+        stop_feeder(p);
+        stop_running(p);
+        break;
+    case TUTTI__PROCESS_SETTLED:
+        break;
     }
-    /* STARTING: seen when it has started. */
+}
+
+/* One of the task that runs and has not been killed, or NULL. */
+static struct tutti__process *find_running(struct tutti__processes *all, const tutti_task *task)
+{
+    struct tutti__process *p = all->first;
+    while (p != NULL && (p->task != task || p->is_killed ||
+                         (p->phase != TUTTI__PROCESS_RUNNING && p->phase != TUTTI__PROCESS_ENDED))) {
+        p = p->next;
+    }
+    return p;
 }
 
 void tutti__processes_kill(struct tutti__processes *all, const tutti_task *task)
 {
     struct tutti__process *p = all->first;
-    while (p != NULL && p->task != task)
+    while (p != NULL && (p->task != task || p->reader != NULL))
         p = p->next;
     if (p == NULL)
         return; /* it has ended, or its record is still on its way: then it will not start */
-    p->spec.grace_ns = 0; /* of one that is just being started; only this thread reads it */
-    bool has_started = p->phase == TUTTI__PROCESS_RUNNING || p->phase == TUTTI__PROCESS_ENDED;
+    for (struct tutti__process *at = p; at != NULL; at = at->feeder)
+        at->spec.grace_ns = 0; /* of one that is just being started; only this thread reads it */
     tutti__process_stop(p, TUTTI__END_CANCEL); /* one that has not may be gone after that */
-    if (has_started && !p->is_killed)
+    while ((p = find_running(all, task)) != NULL)
         kill_now(p);
 }
 
@@ -366,10 +439,8 @@ void tutti__process_begin(struct tutti__process *p)
 
 /* ---- the call ------------------------------------------------------------------------------- */
 
-/* Thread: the loop's. The record comes home. */
-static void on_arrival(struct tutti__post *post)
+static void link_record(struct tutti__process *p)
 {
-    struct tutti__process *p = TUTTI__PROCESS_OF(post, arrival);
     struct tutti__processes *all = p->all;
     p->next = all->first;
     if (all->first != NULL) {
@@ -377,6 +448,18 @@ static void on_arrival(struct tutti__post *post)
     }
     all->first = p;
     all->record_count++;
+}
+
+/* Thread: the loop's. The record comes home, with those that feed it. */
+static void on_arrival(struct tutti__post *post)
+{
+    struct tutti__process *p = TUTTI__PROCESS_OF(post, arrival);
+    struct tutti__processes *all = p->all;
+    int rc = TUTTI_OK;
+    for (struct tutti__process *at = p; at != NULL; at = at->feeder) {
+        link_record(at);
+        rc = rc == TUTTI_OK ? tutti__loop_timer_start(all->loop, &at->timer, TUTTI_FOREVER) : rc;
+    }
     p->hook.home = tutti__loop_home(all->loop);
     p->is_hook_armed = tutti__task_set_cancel_hook(p->task, &p->hook);
     if (!p->is_hook_armed || all->is_stopping) {
@@ -384,14 +467,14 @@ static void on_arrival(struct tutti__post *post)
         tutti__process_settle(p);
         return;
     }
-    if (tutti__loop_timer_start(all->loop, &p->timer, TUTTI_FOREVER) != TUTTI_OK) {
+    if (rc != TUTTI_OK) {
         p->box->result.start_errno = ENOMEM;
         p->box->result.start_what = "program";
         p->end = TUTTI__END_ERROR;
         tutti__process_settle(p);
         return;
     }
-    tutti__process_start_soon(p);
+    tutti__process_start_soon(tutti__process_source(p));
 }
 
 static bool is_loop_thread(const struct tutti__processes *all)
@@ -400,24 +483,50 @@ static bool is_loop_thread(const struct tutti__processes *all)
     return here != NULL && tutti__thread_home(here) == tutti__loop_home(all->loop);
 }
 
-int tutti__process_start(struct tutti__processes *all, const struct tutti__process_spec *spec,
-                         tutti_task **out)
+static void set_up(struct tutti__process *p, struct tutti__processes *all)
 {
-    struct tutti__process *p = NULL;
-    int rc = tutti__process_record_new(&p, spec, tutti__loop_memory(all->loop));
-    if (rc != TUTTI_OK) {
-        return rc;
-    }
     p->all = all;
     p->arrival.fn = on_arrival;
     p->hook.post.fn = on_hook;
     p->timer.fn = on_timer;
     p->exit_watch.process = p->member_watch.process = p->in_watch.process = p;
     p->out_watch[0].process = p->out_watch[1].process = p;
-    rc = tutti__sched_suspended_new(all->sched, &p->task);
+}
+
+/* Make the task and what feeds `p`. Returns: TUTTI_OK, or why neither is there. */
+static int make_pipeline(struct tutti__processes *all, struct tutti__process *p,
+                         const struct tutti__process_spec *spec)
+{
+    int rc = tutti__sched_suspended_new(all->sched, &p->task);
+    if (rc != TUTTI_OK) {
+        return rc;
+    }
+    rc = tutti__process_feeders_new(p, spec);
+    if (rc != TUTTI_OK) {
+        tutti__process_feeders_free(p);
+        (void)tutti__promise_settle(p->task, rc, NULL);
+        tutti__task_unref(p->task);
+    }
+    return rc;
+}
+
+int tutti__process_start(struct tutti__processes *all, const struct tutti__process_spec *spec,
+                         tutti_task **out)
+{
+    struct tutti__process *p = NULL;
+    int rc = spec->out[0].kind == TUTTI__STDOUT_PROCESS
+                 ? TUTTI_EINVAL
+                 : tutti__process_record_new(&p, spec, tutti__loop_memory(all->loop));
+    if (rc != TUTTI_OK) {
+        return rc;
+    }
+    rc = make_pipeline(all, p, spec);
     if (rc != TUTTI_OK) {
         tutti__process_record_free(p);
         return rc;
+    }
+    for (struct tutti__process *at = p; at != NULL; at = at->feeder) {
+        set_up(at, all);
     }
     tutti_task *task = p->task;
     tutti__task_ref(task); /* one for the record, one for the caller */
@@ -465,8 +574,10 @@ void tutti__processes_stop(struct tutti__processes *all, void (*gone)(void *user
     all->is_stopping = true;
     struct tutti__process *next = NULL;
     for (struct tutti__process *p = all->first; p != NULL; p = next) {
-        next = p->next;
-        tutti__process_stop(p, TUTTI__END_CANCEL);
+        next = p->next; /* feeders stand before their reader */
+        if (p->reader == NULL) {
+            tutti__process_stop(p, TUTTI__END_CANCEL);
+        }
     }
     all->gone = gone;
     all->gone_user = user;

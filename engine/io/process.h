@@ -16,15 +16,22 @@
 
 #include "tutti.h"
 
+#define TUTTI__PIPELINE_MAX 64 /* processes in one pipeline */
 #define TUTTI__TAG_PROCESS 0x70726f63u /* tutti_value.tag of a process result */
 
-enum tutti__stdin_kind { TUTTI__STDIN_BYTES = 0, TUTTI__STDIN_FILE, TUTTI__STDIN_INHERIT };
+enum tutti__stdin_kind {
+    TUTTI__STDIN_BYTES = 0,
+    TUTTI__STDIN_FILE,
+    TUTTI__STDIN_INHERIT,
+    TUTTI__STDIN_PROCESS, /* what the process `feeder` writes to stdout */
+};
 
 enum tutti__stdout_kind {
     TUTTI__STDOUT_CAPTURE = 0,
     TUTTI__STDOUT_INHERIT,
     TUTTI__STDOUT_NULL,
     TUTTI__STDOUT_FILE,
+    TUTTI__STDOUT_PROCESS, /* stdout only, of a feeder: to the process that it feeds */
     TUTTI__STDOUT_STREAM, /* each chunk is handed to `chunk` and, for messages, kept in the tail */
 };
 
@@ -46,6 +53,7 @@ struct tutti__process_spec {
     const void *stdin_data;   /* BYTES */
     size_t stdin_length;
     const char *stdin_path;   /* FILE */
+    const struct tutti__process_spec *feeder; /* PROCESS; its out[0] is of that kind */
     struct tutti__process_out out[2]; /* stdout, stderr */
     uint64_t capture_bytes;   /* kept of each captured stream */
     uint64_t timeout_ns;      /* TUTTI_FOREVER = none; counts from the start of the process */
@@ -58,7 +66,8 @@ struct tutti__process_spec {
  * not. */
 struct tutti__process_result {
     int start_errno;          /* not 0: it could not be started; the rest is empty */
-    const char *start_what;   /* then: "program", "cwd", "stdin", "stdout" or "stderr"; static */
+    const char *start_what;   /* then: "program", "cwd", "stdin", "stdout" or "stderr"; static. With a
+                                 feeder that could not be started: "feeder" */
     char *start_hint;         /* or NULL: what to look at */
     int code;                 /* exit status, or -1 */
     int signal;               /* that ended it, or 0 */
@@ -71,6 +80,7 @@ struct tutti__process_result {
     uint64_t cpu_system_ns;
     uint64_t max_rss_bytes;   /* the most memory one of them had; 0: no more than the engine's own */
     bool timed_out;
+    bool was_stopped;         /* a feeder, for the sake of the whole pipeline */
     bool leaked;              /* it ended, but something it left behind holds a stream open */
     struct {
         char *data;           /* the first capture_bytes */
@@ -79,6 +89,7 @@ struct tutti__process_result {
         char *tail;           /* the last bytes, at most 16 KiB, for messages */
         size_t tail_length;
     } out[2];
+    struct tutti__process_result *feeder; /* or NULL; lives as long as this */
     /* Of the spec, for who has no more than the task: */
     char label[80];
     bool any_end;
@@ -123,11 +134,17 @@ void tutti__processes_stop(struct tutti__processes *all, void (*gone)(void *user
  * ms after it has exited (`leaked`). One that was stopped by a cancel or a timeout has ended only
  * when no member of its group is left; what ignores TERM is killed after grace_ns.
  *
+ * One with a feeder is a pipeline, a single task: the feeder starts first, the kernel's pipe between the
+ * two is all that joins them. It is done when all of them have ended; `timeout_ns` is each one's own; a
+ * stop of one stops those that feed it, a cancel all. A feeder whose reader ends first gets SIGPIPE from
+ * its next write, as in a shell. When a feeder cannot be started, its reader is not started either.
+ *
  * Out of fds or processes (EMFILE, ENFILE, EAGAIN, ENOMEM), a start waits for a running child to
  * end; with none running it fails.
  *
  * Thread:  any. Memory: copies the whole spec; `*out` is owned.
- * Returns: TUTTI_OK · TUTTI_EINVAL (no argv[0], a file without path, a stream without function) ·
+ * Returns: TUTTI_OK · TUTTI_EINVAL (no argv[0], a file without path, a stream without function, a feeder
+ *          that writes elsewhere, more than TUTTI__PIPELINE_MAX) ·
  *          TUTTI_ENOMEM · TUTTI_ESTOPPED.
  */
 int tutti__process_start(struct tutti__processes *all, const struct tutti__process_spec *spec,

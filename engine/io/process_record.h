@@ -5,6 +5,7 @@
  *   process.c          the life: waiting to start -> starting -> running -> ended -> settled
  *   process_start.c    the queue of starts, and what happens when descriptors run out
  *   process_stdio.c    its streams
+ *   process_pipe.c     what feeds one another
  *   process_group.c    signals, and who is left of its group
  *   process_reap.c     how it ended
  *   process_spec.c     the copy of what was asked for
@@ -33,10 +34,12 @@
 #define TUTTI__PROCESS_BUFFER_BYTES ((size_t)64 * 1024)
 
 enum tutti__process_phase {
-    TUTTI__PROCESS_QUEUED = 0,
+    TUTTI__PROCESS_FED = 0, /* its feeder has not started yet, or it is not in the queue yet */
+    TUTTI__PROCESS_QUEUED,
     TUTTI__PROCESS_STARTING,
     TUTTI__PROCESS_RUNNING,
     TUTTI__PROCESS_ENDED, /* it has exited; its streams, or members of its group, have not */
+    TUTTI__PROCESS_REAPED, /* it is gone, but what feeds it is not */
     TUTTI__PROCESS_SETTLED,
 };
 
@@ -60,7 +63,9 @@ struct tutti__process {
     const tutti_allocator *memory;   /* [const] of the record */
     size_t bytes;                    /* [const] of the record and what lies behind it */
     struct tutti__processes *all;    /* [const] */
-    tutti_task *task;                /* [const] a reference */
+    tutti_task *task;                /* [const] a reference; one task for a pipeline */
+    struct tutti__process *feeder;   /* until that has settled */
+    struct tutti__process *reader;   /* [const] which it feeds */
     struct tutti__process *previous; /* of all->first */
     struct tutti__process *next;
     struct tutti__process *queued_next;
@@ -104,6 +109,7 @@ struct tutti__processes {
     uint64_t begun_count;
     struct tutti__process *queue_first;
     struct tutti__process *queue_last;
+    struct tutti__process *opening; /* the last of a pipeline of which a part has not started */
     bool is_scarce;  /* a start has failed for lack of something: one at a time */
     bool is_blocked; /* and nothing was given back since */
     bool is_stopping;
@@ -138,13 +144,52 @@ struct tutti__process_box {
     struct tutti__capture capture[2];
 };
 
+/* With what its feeders left. */
+void tutti__process_box_free(struct tutti__process_box *box);
+
 /* Make the box the task's value. Memory: takes the box. */
 tutti_value tutti__process_box_value(struct tutti__process_box *box);
+
+/* ---- process_pipe.c ------------------------------------------------------------------------- */
+
+/* Make the records of what feeds `p`, whose task is there. Returns: TUTTI_OK · as
+ * tutti__process_record_new; `p` owns those that were made. */
+int tutti__process_feeders_new(struct tutti__process *p, const struct tutti__process_spec *spec);
+
+/* Free records that were never linked, with their references on the task. */
+void tutti__process_feeders_free(struct tutti__process *p);
+
+/* The one that starts first. */
+struct tutti__process *tutti__process_source(struct tutti__process *p);
+
+/* The last reader, which has the hook and settles the task. */
+static inline struct tutti__process *tutti__process_last(struct tutti__process *p)
+{
+    while (p->reader != NULL)
+        p = p->reader;
+    return p;
+}
+
+/* How many of those that feed `p` hold descriptors. */
+uint32_t tutti__process_feeders_holding(const struct tutti__process *p);
+
+/* `p` has started: its reader is next. */
+void tutti__process_feed(struct tutti__process *p);
+
+/* `p` has settled: its reader gets its result, and settles too if it waited for that. Memory: takes the
+ * box. */
+void tutti__process_fed(struct tutti__process *p, struct tutti__process_box *box);
 
 /* ---- process_start.c ------------------------------------------------------------------------ */
 
 /* Queue the start of `p`, and start what may start. */
 void tutti__process_start_soon(struct tutti__process *p);
+
+/* Its feeder has started: it goes before all others. */
+void tutti__process_start_next(struct tutti__process *p);
+
+/* `p`, the last of a pipeline, has started or never will. */
+void tutti__process_opened(struct tutti__process *p);
 
 /* `p` leaves the queue. */
 void tutti__process_unqueue(struct tutti__process *p);
@@ -157,7 +202,8 @@ void tutti__process_gave_back(struct tutti__processes *all);
 /* The process runs: watch it. */
 void tutti__process_begin(struct tutti__process *p);
 
-/* Settle `p`, whose process never ran or was reaped, and let go of it. */
+/* Settle `p`, whose process never ran or was reaped, and let go of it: at once, or when what feeds it has
+ * settled. */
 void tutti__process_settle(struct tutti__process *p);
 
 /* Stop it: TERM, then KILL after the grace. Nothing if it is being stopped already. */

@@ -70,6 +70,7 @@ static void pack_spec(struct packer *packer, struct tutti__process_spec *copy,
     copy->argv = argv_copy;
     copy->envp = envp_copy;
     copy->label = NULL; /* the result has it */
+    copy->feeder = NULL; /* it has a record of its own */
     copy->cwd = pack_string(packer, spec->cwd);
     copy->stdin_path = pack_string(packer, spec->stdin_path);
     copy->stdin_data = pack(packer, spec->stdin_data, spec->stdin_length);
@@ -82,13 +83,15 @@ static bool is_valid(const struct tutti__process_spec *spec)
 {
     if (spec->argv == NULL || spec->argv[0] == NULL ||
         (spec->stdin_kind == TUTTI__STDIN_FILE && spec->stdin_path == NULL) ||
+        (spec->stdin_kind == TUTTI__STDIN_PROCESS) != (spec->feeder != NULL) ||
         (spec->stdin_data == NULL && spec->stdin_length > 0)) {
         return false;
     }
     for (int i = 0; i < 2; i++) {
         const struct tutti__process_out *out = &spec->out[i];
         if ((out->kind == TUTTI__STDOUT_FILE && out->path == NULL) ||
-            (out->kind == TUTTI__STDOUT_STREAM && out->chunk == NULL)) {
+            (out->kind == TUTTI__STDOUT_STREAM && out->chunk == NULL) ||
+            (out->kind == TUTTI__STDOUT_PROCESS && i != 0)) {
             return false;
         }
     }
@@ -115,6 +118,8 @@ int tutti__process_record_new(struct tutti__process **out, const struct tutti__p
     memset(p, 0, sizeof *p);
     p->memory = memory;
     p->bytes = bytes;
+    p->spawn.feed_fd = -1;
+    p->spawn.pipe_fd = -1;
     struct packer packer = { (char *)(p + 1), 0 };
     pack_spec(&packer, &p->spec, spec);
     box->result.code = -1;
@@ -128,13 +133,20 @@ int tutti__process_record_new(struct tutti__process **out, const struct tutti__p
     return TUTTI_OK;
 }
 
-static void box_free(void *pointer)
+void tutti__process_box_free(struct tutti__process_box *box)
 {
-    struct tutti__process_box *box = pointer;
     tutti__capture_deinit(&box->capture[0]);
     tutti__capture_deinit(&box->capture[1]);
     tutti__free(box->result.start_hint);
+    if (box->result.feeder != NULL) {
+        tutti__process_box_free((struct tutti__process_box *)(void *)box->result.feeder);
+    }
     tutti__free(box);
+}
+
+static void drop_box(void *pointer)
+{
+    tutti__process_box_free(pointer);
 }
 
 void tutti__process_record_free(struct tutti__process *p)
@@ -143,7 +155,7 @@ void tutti__process_record_free(struct tutti__process *p)
         tutti__capture_deinit(&p->capture[i]);
     }
     if (p->box != NULL) {
-        box_free(p->box);
+        tutti__process_box_free(p->box);
     }
     tutti__free(p->spawn.hint);
     tutti__memory_free(p->memory, p, p->bytes);
@@ -155,6 +167,6 @@ tutti_value tutti__process_box_value(struct tutti__process_box *box)
         .kind = TUTTI_OPAQUE,
         .tag = TUTTI__TAG_PROCESS,
         .as.pointer = &box->result,
-        .more.drop = box_free,
+        .more.drop = drop_box,
     };
 }

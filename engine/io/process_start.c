@@ -36,6 +36,7 @@ static void enqueue_first(struct tutti__process *p)
 static void enqueue_last(struct tutti__process *p)
 {
     struct tutti__processes *all = p->all;
+    p->phase = TUTTI__PROCESS_QUEUED;
     p->queued_next = NULL;
     if (all->queue_last == NULL) {
         all->queue_first = p;
@@ -100,7 +101,7 @@ static void start_now(struct tutti__process *p)
 {
     struct tutti__processes *all = p->all;
     p->phase = TUTTI__PROCESS_STARTING;
-    p->began_alone = all->holding_count == 0;
+    p->began_alone = all->holding_count == tutti__process_feeders_holding(p);
     p->begun_number = ++all->begun_count;
     all->holding_count++;
     all->starting_count += may_open_fifo(p) ? 0 : 1;
@@ -128,6 +129,13 @@ static void start_queued(struct tutti__processes *all)
         if (all->starting_count >= limit && !may_open_fifo(p)) {
             return;
         }
+        if (p->reader != NULL || p->feeder != NULL) {
+            struct tutti__process *last = tutti__process_last(p);
+            if (all->opening != NULL && all->opening != last) {
+                return; /* one at a time: half a pipeline may never give anything back */
+            }
+            all->opening = last;
+        }
         tutti__process_unqueue(p);
         start_now(p);
     }
@@ -140,6 +148,21 @@ void tutti__process_start_soon(struct tutti__process *p)
 {
     enqueue_last(p);
     start_queued(p->all);
+}
+
+void tutti__process_start_next(struct tutti__process *p)
+{
+    enqueue_first(p);
+    start_queued(p->all);
+}
+
+void tutti__process_opened(struct tutti__process *p)
+{
+    struct tutti__processes *all = p->all;
+    if (all->opening == p) {
+        all->opening = NULL;
+        start_queued(all);
+    }
 }
 
 void tutti__process_gave_back(struct tutti__processes *all)
@@ -164,6 +187,7 @@ static void fail(struct tutti__process *p)
         result->start_hint = p->spawn.hint;
         p->spawn.hint = NULL;
     }
+    tutti__process_opened(tutti__process_last(p));
     tutti__process_settle(p);
 }
 
@@ -173,7 +197,7 @@ static void wait_for_more(struct tutti__process *p)
     struct tutti__processes *all = p->all;
     all->is_scarce = true;
     /* With others left, one of them will give something back; with none left it is tried alone. */
-    all->is_blocked = all->holding_count > 0;
+    all->is_blocked = all->holding_count > tutti__process_feeders_holding(p);
     enqueue_first(p);
     start_queued(all);
 }
@@ -186,6 +210,11 @@ static void on_started(struct tutti__post *post)
     if (p->spawn.error == 0) {
         all->is_blocked = false;
         tutti__process_begin(p);
+        if (p->reader != NULL) {
+            tutti__process_feed(p);
+        } else {
+            tutti__process_opened(p);
+        }
         start_queued(all);
         return;
     }

@@ -47,7 +47,7 @@ static int above_stdio(int fd)
     return up;
 }
 
-/* Make a pipe whose end `theirs` blocks and whose end `ours` does not. Returns 0 or an errno. */
+/* Make a pipe whose ends block. Returns 0 or an errno. */
 static int make_pipe(int *ours, int *theirs, bool child_reads)
 {
     int ends[2];
@@ -60,9 +60,6 @@ static int make_pipe(int *ours, int *theirs, bool child_reads)
     if (error == 0 && its < 0) {
         error = errno;
     }
-    if (error == 0 && fcntl(mine, F_SETFL, O_NONBLOCK) != 0) {
-        error = errno;
-    }
     if (error != 0) {
         close_fd(&mine);
         close_fd(&its);
@@ -71,6 +68,13 @@ static int make_pipe(int *ours, int *theirs, bool child_reads)
     *ours = mine;
     *theirs = its;
     return 0;
+}
+
+/* Make a pipe of which our own end does not block. Returns 0 or an errno. */
+static int make_our_pipe(int *ours, int *theirs, bool child_reads)
+{
+    int error = make_pipe(ours, theirs, child_reads);
+    return error == 0 && fcntl(*ours, F_SETFL, O_NONBLOCK) != 0 ? errno : error;
 }
 
 /* Returns 0 or an errno. */
@@ -112,13 +116,16 @@ static int open_stdin(struct tutti__spawn *s, int *theirs)
         return 0;
     case TUTTI__STDIN_FILE:
         return open_file(theirs, spec->stdin_path, O_RDONLY);
+    case TUTTI__STDIN_PROCESS:
+        *theirs = s->feed_fd;
+        return 0;
     case TUTTI__STDIN_BYTES:
         break;
     }
     if (spec->stdin_length == 0) {
         return open_file(theirs, "/dev/null", O_RDONLY);
     }
-    int error = make_pipe(&s->stdin_fd, theirs, true);
+    int error = make_our_pipe(&s->stdin_fd, theirs, true);
     if (error == 0) {
         feed_stdin(s);
     }
@@ -146,11 +153,13 @@ static int open_output(struct tutti__spawn *s, int which, int *theirs)
     case TUTTI__STDOUT_FILE:
         return open_file(theirs, out->path,
                          O_WRONLY | O_CREAT | (out->append ? O_APPEND : O_TRUNC));
+    case TUTTI__STDOUT_PROCESS:
+        return make_pipe(&s->pipe_fd, theirs, false);
     case TUTTI__STDOUT_CAPTURE:
     case TUTTI__STDOUT_STREAM:
         break;
     }
-    return make_pipe(&s->out_fd[which], theirs, false);
+    return make_our_pipe(&s->out_fd[which], theirs, false);
 }
 
 static int open_stdio(struct tutti__spawn *s, struct wiring *w)
@@ -293,9 +302,13 @@ static int start_at(struct tutti__spawn *s, const char *path)
         error = launch(s, path, &w);
         s->what = error != 0 ? blame(s->spec) : NULL;
     }
+    if (error != 0 && w.fd[0] == s->feed_fd) {
+        w.fd[0] = -1; /* for another try */
+    }
     for (int i = 0; i < 3; i++) {
         close_fd(&w.fd[i]);
     }
+    s->feed_fd = error == 0 ? -1 : s->feed_fd;
     return error;
 }
 
@@ -311,7 +324,7 @@ int tutti__spawn_start(struct tutti__spawn *s)
 {
     char path[PATH_MAX];
     s->pid = -1;
-    s->pidfd = s->stdin_fd = s->out_fd[0] = s->out_fd[1] = -1;
+    s->pidfd = s->stdin_fd = s->pipe_fd = s->out_fd[0] = s->out_fd[1] = -1;
     s->pidfd_error = 0;
     s->stdin_sent = 0;
 
@@ -327,6 +340,7 @@ int tutti__spawn_start(struct tutti__spawn *s)
         close_fd(&s->stdin_fd);
         close_fd(&s->out_fd[0]);
         close_fd(&s->out_fd[1]);
+        close_fd(&s->pipe_fd);
         add_hint(s);
         return TUTTI_EIO;
     }

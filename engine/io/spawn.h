@@ -27,6 +27,8 @@ struct tutti__spawn {
     uint64_t own_rss_bytes; /* the most memory this process had, when the child had reached exec */
     int stdin_fd;      /* our end while bytes are left to be written, non-blocking; or -1 */
     size_t stdin_sent; /* of spec->stdin_data */
+    int feed_fd;       /* given: its stdin, closed here when it has started; else -1 */
+    int pipe_fd;       /* the reading end of its stdout, for the process that it feeds; or -1 */
     int out_fd[2];     /* our ends of captured and streamed output, non-blocking; or -1 */
     int error;         /* of a failure: an errno. ENOENT: no such program; EACCES: there is one that
                           may not be executed */

@@ -157,20 +157,22 @@ static void read_output(lua_State *L, int table, const char *const names[3],
     }
 }
 
-static void drop_streams(lua_State *L, struct tutti__process_spec *spec)
+static void drop_streams(lua_State *L, const struct tutti__process_spec *spec)
 {
-    for (int i = 0; i < 2; i++) {
-        struct stream *stream = (struct stream *)spec->out[i].user;
-        if (stream == NULL)
-            continue;
-        luaL_unref(L, LUA_REGISTRYINDEX, stream->ref);
-        free(stream);
+    for (; spec != NULL; spec = spec->feeder) {
+        for (int i = 0; i < 2; i++) {
+            struct stream *stream = (struct stream *)spec->out[i].user;
+            if (stream == NULL)
+                continue;
+            luaL_unref(L, LUA_REGISTRYINDEX, stream->ref);
+            free(stream);
+        }
     }
 }
 
-/* Leaves two userdata on the stack, which the spec points into. */
-static void read_spec(lua_State *L, int table, struct tutti__process_spec *spec,
-                      struct tutti__lua *lua)
+/* Of one process, without what feeds it. Leaves userdata on the stack, which the spec points into. */
+static void read_one(lua_State *L, int table, struct tutti__process_spec *spec,
+                     struct tutti__lua *lua)
 {
     static const char *const out_names[2][3] = { { "stdout", "stdout_path", "stdout_take" },
                                                  { "stderr", "stderr_path", "stderr_take" } };
@@ -192,6 +194,25 @@ static void read_spec(lua_State *L, int table, struct tutti__process_spec *spec,
     read_stdin(L, table, spec);
     for (int i = 0; i < 2; i++)
         read_output(L, table, out_names[i], &spec->out[i], lua);
+}
+
+/* With what feeds it: `feeder` in the table. Leaves userdata on the stack, which the specs are and point
+ * into. */
+static void read_spec(lua_State *L, int table, struct tutti__process_spec *spec,
+                      struct tutti__lua *lua)
+{
+    read_one(L, table, spec, lua);
+    while (lua_getfield(L, table, "feeder") == LUA_TTABLE) {
+        struct tutti__process_spec *feeder = NULL;
+        luaL_checkstack(L, 8, "too many programs feed one another");
+        table = lua_gettop(L);
+        feeder = (struct tutti__process_spec *)lua_newuserdatauv(L, sizeof *feeder, 0);
+        read_one(L, table, feeder, lua);
+        feeder->out[0] = (struct tutti__process_out){ .kind = TUTTI__STDOUT_PROCESS };
+        spec->stdin_kind = TUTTI__STDIN_PROCESS;
+        spec->feeder = feeder;
+        spec = feeder;
+    }
 }
 
 /**
@@ -279,7 +300,8 @@ static void push_usage(lua_State *L, const struct tutti__process_result *result)
 int tutti__process_push_result(lua_State *L, const struct tutti__process_result *result)
 {
     static const char *const names[2] = { "stdout", "stderr" };
-    lua_createtable(L, 0, 13);
+    luaL_checkstack(L, 4, "too many programs feed one another");
+    lua_createtable(L, 0, 14);
     if (result->start_errno == 0 && result->status_known && result->signal == 0) {
         lua_pushinteger(L, result->code);
         lua_setfield(L, -2, "code");
@@ -309,6 +331,10 @@ int tutti__process_push_result(lua_State *L, const struct tutti__process_result 
     lua_setfield(L, -2, "truncated");
     lua_pushboolean(L, result->leaked);
     lua_setfield(L, -2, "leaked");
+    if (result->feeder != NULL) {
+        (void)tutti__process_push_result(L, result->feeder);
+        lua_setfield(L, -2, "from");
+    }
     return 1;
 }
 
@@ -317,7 +343,8 @@ int tutti__process_push_result(lua_State *L, const struct tutti__process_result 
 static void push_how(lua_State *L, const struct tutti__process_result *result, int status)
 {
     const char *tail = result->out[1].tail;
-    lua_createtable(L, 0, 4);
+    luaL_checkstack(L, 4, "too many programs feed one another");
+    lua_createtable(L, 0, 8);
     if (result->start_errno != 0) {
         lua_pushstring(L, strerrordesc_np(result->start_errno));
         lua_setfield(L, -2, "start_text");
@@ -336,6 +363,12 @@ static void push_how(lua_State *L, const struct tutti__process_result *result, i
         lua_pushlstring(L, result->out[1].data == NULL ? "" : result->out[1].data,
                         result->out[1].length);
     lua_setfield(L, -2, "tail");
+    lua_pushboolean(L, result->was_stopped);
+    lua_setfield(L, -2, "was_stopped");
+    if (result->feeder != NULL) {
+        push_how(L, result->feeder, TUTTI_OK);
+        lua_setfield(L, -2, "from");
+    }
 }
 
 /* Push the function of the Lua half that says what an end means. A state that has got the task's
@@ -363,14 +396,10 @@ bool tutti__process_has_failed(lua_State *L, const struct tutti__record *record,
     return has;
 }
 
-/* Push what the state that started the process has kept of its spec; elsewhere what the result says. */
-static void push_spec(lua_State *L, int index, const struct tutti__process_result *result)
+static void push_spec_of(lua_State *L, const struct tutti__process_result *result)
 {
-    tutti__record_get_extra(L, index, EXTRA_LIST);
-    if (!lua_isnil(L, -1))
-        return;
-    lua_pop(L, 1);
-    lua_createtable(L, 0, 3);
+    luaL_checkstack(L, 4, "too many programs feed one another");
+    lua_createtable(L, 0, 4);
     lua_pushstring(L, result->label);
     lua_setfield(L, -2, "label");
     lua_pushboolean(L, !result->any_end);
@@ -378,6 +407,20 @@ static void push_spec(lua_State *L, int index, const struct tutti__process_resul
     if (result->timeout_ns != TUTTI_FOREVER) {
         lua_pushnumber(L, (lua_Number)result->timeout_ns * 1e-9);
         lua_setfield(L, -2, "timeout");
+    }
+    if (result->feeder != NULL) {
+        push_spec_of(L, result->feeder);
+        lua_setfield(L, -2, "feeder");
+    }
+}
+
+/* Push what the state that started the process has kept of its spec; elsewhere what the result says. */
+static void push_spec(lua_State *L, int index, const struct tutti__process_result *result)
+{
+    tutti__record_get_extra(L, index, EXTRA_LIST);
+    if (lua_isnil(L, -1)) {
+        lua_pop(L, 1);
+        push_spec_of(L, result);
     }
 }
 

@@ -62,7 +62,7 @@ local tutti = {}
 ---@field [integer] string # PROGRAM, ARGUMENT, ...
 ---@field cwd? string
 ---@field env? table<string, string|number|false> # changes to the inherited environment; false takes away
----@field stdin? string|{ file: string }|{ from: tutti.Task }|{ inherit: true } # by default empty
+---@field stdin? string|{ file: string }|tutti.ExecFrom|{ inherit: true } # by default empty
 ---@field stdout? "capture"|"inherit"|"null"|{ file: string, append?: boolean }|fun(line: string)
 ---@field stderr? "capture"|"inherit"|"null"|{ file: string, append?: boolean }|fun(line: string)
 ---@field timeout? tutti.Duration # then TERM, and KILL after `grace`; kind "timeout"
@@ -73,6 +73,11 @@ local tutti = {}
 ---@field detach? boolean
 ---@field after? tutti.Task[]
 ---@field retry? integer|tutti.Retry
+
+--- What another task returned (its stdout, if that was a program), or { PROGRAM, ... }, which writes into this
+--- program through a pipe of the kernel while both run.
+---@class tutti.ExecFrom
+---@field from tutti.Task|tutti.ExecOptions
 
 ---@class tutti.ExecResult
 ---@field code? integer # exit status; nil if a signal ended it
@@ -85,6 +90,7 @@ local tutti = {}
 ---@field cpu_system? number
 ---@field max_rss? integer # the most bytes that one of them had; nil: hidden by those of tutti itself
 ---@field pid? integer
+---@field from? tutti.ExecResult # of the program that wrote into its stdin
 ---@field truncated boolean # more came than `capture`
 ---@field leaked boolean # it ended, but something it left behind held a stream open
 

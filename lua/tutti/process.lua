@@ -90,6 +90,8 @@ end
 
 local STDIN = { file = "string", from = "task", inherit = "boolean" }
 
+local read_feeder -- below, for it reads a whole spec
+
 local function read_stdin(what, value, spec, level)
   if value == nil or type(value) == "string" then
     spec.stdin_data = value
@@ -97,8 +99,8 @@ local function read_stdin(what, value, spec, level)
   elseif core.is_task(value) then
     refuse(what, level + 1, "stdin = TASK is written stdin = { from = TASK }")
   elseif type(value) ~= "table" then
-    refuse(what, level + 1, "\"stdin\" must be a string, { file = PATH }, { from = TASK } or "
-      .. "{ inherit = true }, got %s", type(value))
+    refuse(what, level + 1, "\"stdin\" must be a string, { file = PATH }, { from = TASK }, "
+      .. "{ from = { PROGRAM, ... } } or { inherit = true }, got %s", type(value))
   end
   options.check(what .. ", stdin", value, STDIN, level + 1)
   local key, source = next(value)
@@ -111,8 +113,11 @@ local function read_stdin(what, value, spec, level)
     spec.stdin_inherit = true
   elseif key == "from" and core.is_task(source) then
     spec.from = source
+  elseif key == "from" and type(source) == "table" then
+    spec.feeder = read_feeder(what, source, spec, level + 1)
   else
-    refuse(what, level + 1, "\"stdin\" must be { file = PATH }, { from = TASK } or { inherit = true }")
+    refuse(what, level + 1, "\"stdin\" must be { file = PATH }, { from = TASK }, "
+      .. "{ from = { PROGRAM, ... } } or { inherit = true }")
   end
 end
 
@@ -121,7 +126,8 @@ end
 local KINDS = { capture = true, inherit = true, null = true }
 local OUT = { file = true, append = true }
 
--- Stop the process of `spec` because a function that takes its output raised `err`.
+-- Stop the process of `spec`, and what it is piped to, because a function that takes its output raised
+-- `err`.
 local function fail(spec, err)
   spec.failure = err
   if spec.task then
@@ -145,6 +151,7 @@ end
 -- A function that takes pieces of the stream as they come, and nil at its end, and hands on lines.
 local function line_splitter(spec, take)
   local rest = {}
+  spec = spec.last or spec
   local function hand_on(line)
     if not spec.failure then
       local ok, raised = xpcall(take, add_traceback, line)
@@ -201,7 +208,8 @@ local function convert(what, given, name, read)
   return given[name] ~= nil and read(given[name], what .. ", " .. name) or nil
 end
 
-local function read_spec(what, given, argv, level)
+-- `last`: of a feeder, the spec of the last program of its pipe, which has the task.
+local function read_spec(what, given, argv, last, level)
   options.check(what, given, KNOWN, level + 1)
   options.check_type(what, given, "name", "string", level + 1)
   options.check_type(what, given, "detach", "boolean", level + 1)
@@ -210,7 +218,7 @@ local function read_spec(what, given, argv, level)
   if given.cwd ~= nil then
     check_text(what, "option \"cwd\"", given.cwd, level + 1)
   end
-  local spec = { argv = argv, cwd = given.cwd, check = given.check ~= false }
+  local spec = { argv = argv, cwd = given.cwd, check = given.check ~= false, last = last }
   spec.envp = read_env(what, given.env, level + 1)
   spec.timeout = convert(what, given, "timeout", core.duration)
   spec.grace = convert(what, given, "grace", core.duration) or GRACE_SECONDS
@@ -218,6 +226,45 @@ local function read_spec(what, given, argv, level)
   read_stdin(what, given.stdin, spec, level + 1)
   read_output(what, "stdout", given.stdout, spec, level + 1)
   read_output(what, "stderr", given.stderr, spec, level + 1)
+  return spec
+end
+
+-- ---- one program to another ----------------------------------------------------------------
+
+-- What belongs to the task, and so to the last program of a pipe.
+local OF_THE_TASK = { "name", "detach", "after", "retry" }
+local FEEDERS_MAX = 63
+
+local function check_feeder(what, given, last, level)
+  for _, option in ipairs(OF_THE_TASK) do
+    if given[option] ~= nil then
+      refuse(what, level + 1, "option \"%s\" belongs to the task: give it to the program that reads", option)
+    end
+  end
+  if given.stdout ~= nil then
+    refuse(what, level + 1, "its stdout goes to the program that reads from it: leave \"stdout\" out")
+  end
+  last.feeders = (last.feeders or 0) + 1
+  if last.feeders > FEEDERS_MAX then
+    refuse(what, level + 1, "more than %d programs feed one another", FEEDERS_MAX)
+  end
+end
+
+-- The spec of a program that writes into the stdin of that of `reader`.
+function read_feeder(what, given, reader, level)
+  local last = reader.last or reader
+  what = what:gsub(", stdin.from$", "") .. ", stdin.from"
+  local argv = read_argv(what, given, level + 1)
+  if argv[1] == nil or argv[1] == "" then
+    refuse(what, level + 1, "the program to run is missing: stdin = { from = { \"PROGRAM\", ... } }")
+  end
+  check_feeder(what, given, last, level + 1)
+  local spec = read_spec(what, given, argv, last, level + 1)
+  if spec.from then
+    refuse(what, level + 1, "a program that feeds another cannot wait for a task: give it bytes, a file or "
+      .. "a program")
+  end
+  spec.stdout, spec.label = "null", ("exec \"%s\""):format(argv[1])
   return spec
 end
 
@@ -240,7 +287,8 @@ local function bytes_of(result, label)
   end
   if result.truncated then
     error(errors.new({ kind = "usage", message = ("%s: the output that should be its stdin was cut off "
-      .. "after %d bytes: raise \"capture\" of that process"):format(label, #result.stdout) }), 0)
+      .. "after %d bytes: raise \"capture\" of that process, or let it write straight into this one: "
+      .. "stdin = { from = { PROGRAM, ... } }"):format(label, #result.stdout) }), 0)
   end
   return result.stdout
 end
@@ -299,7 +347,7 @@ local function exec(given)
   if argv[1] == nil or argv[1] == "" then
     refuse(what, 2, "the program to run is missing: tutti.exec{ \"PROGRAM\", \"ARGUMENT\", ... }")
   end
-  local spec = read_spec(what, given, argv, 2)
+  local spec = read_spec(what, given, argv, nil, 2)
   spec.label = ("exec \"%s\""):format(argv[1])
   local task = launch(what, spec, given, argv[1]:match("[^/]+$") or argv[1])
   return task
@@ -320,7 +368,7 @@ local function sh(given)
     refuse(what, 2, "the line of shell to run is missing")
   end
   local argv = table.move(words, 2, #words, 5, { "/bin/sh", "-c", words[1], "sh" })
-  local spec = read_spec(what, given, argv, 2)
+  local spec = read_spec(what, given, argv, nil, 2)
   spec.label = ("sh \"%s\""):format(words[1])
   local task = launch(what, spec, given, "sh: " .. words[1]:match("^[^\n]*"):sub(1, 40))
   return task
@@ -333,16 +381,16 @@ end
 core.helper("process_end", function(spec, result, how)
   if spec.failure then
     return spec.failure
-  elseif result.code == 0 and not how.timed_out then
+  elseif result.code == 0 and not how.timed_out and not result.from then
     return nil
   end
   local ends = require("tutti.process.ends")
-  local kind, message = ends.judge(spec, result, how)
+  local kind, message, errno, tail = ends.judge_all(spec, result, how)
   if not kind then
     return nil
   end
-  return errors.new({ kind = kind, message = spec.label .. " " .. message, result = result,
-    errno = result.errno, tail = ends.last_lines(how.tail) })
+  return errors.new({ kind = kind, message = message, result = result, errno = errno,
+    tail = ends.last_lines(tail) })
 end)
 
 return { exports = { exec = exec, sh = sh } }

@@ -24,6 +24,7 @@ local STEPS = {
   stdin = "its stdin cannot be opened",
   stdout = "its stdout cannot be opened",
   stderr = "its stderr cannot be opened",
+  feeder = "was not started, since what feeds it cannot be",
 }
 
 local SCARCE = {
@@ -133,7 +134,7 @@ local function by_timeout(spec, result)
   return text
 end
 
---- What went wrong: kind and message, or nil.
+--- What went wrong with one process: kind and message, or nil.
 function ends.judge(spec, result, how)
   if how.timed_out then
     return "timeout", by_timeout(spec, result)
@@ -147,6 +148,33 @@ function ends.judge(spec, result, how)
     return "exit", by_status(spec, result.code)
   end
   return nil
+end
+
+-- A program whose reader has ended first has lost nothing by its SIGPIPE, and what was stopped for the
+-- sake of others is not to blame.
+local function judge_feeder(spec, result, how)
+  if result.signal == "SIGPIPE" or how.was_stopped then
+    return nil
+  end
+  return ends.judge(spec, result, how)
+end
+
+--- What went wrong with a pipe of processes: kind, message, errno and the end of stderr; or nil. A time limit
+--- of the last goes first, since it stops the others; else the failure that is nearest to the source.
+function ends.judge_all(spec, result, how)
+  local kind, message = ends.judge(spec, result, how)
+  local errno, tail, label = result.errno, how.tail, spec.label
+  local reader = label
+  while result.from and kind ~= "timeout" do
+    spec, result, how = spec.feeder, result.from, how.from
+    local its_kind, its_message = judge_feeder(spec, result, how)
+    if its_kind then
+      kind, message = its_kind, ("%s (its output goes to %s)"):format(its_message, reader)
+      errno, tail, label = result.errno, how.tail, spec.label
+    end
+    reader = spec.label
+  end
+  return kind, kind and ("%s %s"):format(label, message), errno, tail
 end
 
 return ends
