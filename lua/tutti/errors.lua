@@ -347,11 +347,15 @@ local function count_unowned()
   end
 end
 
+-- Reasons of which the program has said what is to be said when the signal came.
+local SAID = { ["interrupted (Ctrl-C)"] = true, ["terminated (SIGTERM)"] = true, ["hung up (SIGHUP)"] = true,
+  ["nobody reads the output any more"] = true } -- what ends by that ends in silence
+
 --- Say why the script ended; returns the exit status (design 3).
 core.helper("script_report", function(err, made)
   io.stdout:flush()
   if err.kind == "cancelled" then
-    if err.reason ~= "nobody reads the output any more" then -- what ends by that ends in silence
+    if not SAID[err.reason] then
       say(("tutti: %s\n"):format(errors.text(err)))
     end
     return 1

@@ -37,10 +37,13 @@ local function add_head(page, entry)
   page.add(table.concat(parts, "  "))
 end
 
--- The message; of several errors in one, all of it. The task's name stands in the head already.
+-- The message; of several errors in one, all of them. The task's name stands in the head already.
 local function cause_text(err)
   local fields = core.error_fields(err)
-  return fields.kind == "group" and tostring(err) or errors.text(err)
+  if fields.kind ~= "group" or not fields.errors then
+    return errors.text(err)
+  end
+  return (tostring(err):gsub("^(%d+ tasks? failed)[^\n]*", "%1", 1)) -- the first of them is in the list
 end
 
 local function add_cause(page, err)

@@ -190,7 +190,6 @@ function groups.read(run)
     end
   end)
   sort_by_end(told.failed)
-  sort_by_end(told.cancelled)
   if #told.failed > 0 then
     told.shown = order(group(told.failed), dependents, told.failed)
   end

@@ -9,9 +9,11 @@ local layout = {}
 
 -- ---- numbers -------------------------------------------------------------------------------
 
---- 0.0123 -> "12ms", 1.24 -> "1.2s", 130 -> "2m10s", 7320 -> "2h02m".
+--- 0.0003 -> "<1ms", 0.0123 -> "12ms", 1.24 -> "1.2s", 130 -> "2m10s", 7320 -> "2h02m".
 function layout.duration(seconds)
-  if seconds < 0.9995 then
+  if seconds < 0.0005 then
+    return "<1ms"
+  elseif seconds < 0.9995 then
     return ("%dms"):format(math.floor(seconds * 1000 + 0.5))
   elseif seconds < 59.95 then
     return ("%.1fs"):format(seconds)
