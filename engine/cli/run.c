@@ -20,6 +20,7 @@
 #include "cli/cli.h"
 #include "cli/session.h"
 #include "cli/signals.h"
+#include "cli/view.h"
 #include "tutti_lua.h"
 
 /* What ends with the script. */
@@ -95,7 +96,9 @@ static const char *signal_reason(int number)
 static void stop_for_a_while(struct run *run)
 {
     (void)tutti_signal_processes(run->engine, SIGTSTP);
+    cli_view_hold();
     (void)kill(getpid(), SIGSTOP);
+    cli_view_release();
     (void)tutti_signal_processes(run->engine, SIGCONT);
 }
 
@@ -200,25 +203,36 @@ static int run_loaded(struct run *run, const struct cli_script *script)
     return status;
 }
 
+/* Open the state: its libraries, the module, what the command line asked for, the view. Says why not. */
+static bool open_state(struct run *run, const struct cli_script *script)
+{
+    static const lua_CFunction steps[] = { prepare, NULL, cli_session_fill, cli_view_attach };
+    lua_State *L = run->L;
+    int rc = LUA_OK;
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0] && rc == LUA_OK; i++) {
+        if (steps[i] == NULL) {
+            rc = tutti_lua_attach(L, run->engine) == TUTTI_OK ? LUA_OK : LUA_ERRMEM;
+            continue;
+        }
+        lua_pushcfunction(L, steps[i]);
+        lua_pushlightuserdata(L, (void *)(uintptr_t)script);
+        rc = lua_pcall(L, 1, 0, 0);
+    }
+    if (rc != LUA_OK)
+        fprintf(stderr, "tutti: opening the Lua state: %s\n",
+                lua_isstring(L, -1) ? lua_tostring(L, -1) : "out of memory");
+    return rc == LUA_OK;
+}
+
 static int run_state(struct run *run, const struct cli_script *script)
 {
     lua_State *L = run->L;
-    lua_pushcfunction(L, prepare);
-    lua_pushlightuserdata(L, (void *)(uintptr_t)script);
-    if (lua_pcall(L, 1, 0, 0) != LUA_OK || tutti_lua_attach(L, run->engine) != TUTTI_OK) {
-        fprintf(stderr, "tutti: opening the Lua state: %s\n",
-                lua_isstring(L, -1) ? lua_tostring(L, -1) : "out of memory");
+    if (!open_state(run, script))
         return CLI_FAILED;
-    }
-    lua_pushcfunction(L, cli_session_fill);
-    lua_pushlightuserdata(L, (void *)(uintptr_t)script);
-    if (lua_pcall(L, 1, 0, 0) != LUA_OK) {
-        fprintf(stderr, "tutti: opening the Lua state: %s\n", lua_tostring(L, -1));
-        return CLI_FAILED;
-    }
     int status = load(L, script);
     if (status != CLI_GOOD)
         return status;
+    cli_view_start(run->engine, L);
     status = cli_signals_start(run->engine, on_signal, run) == TUTTI_OK ? run_loaded(run, script)
                                                                         : CLI_FAILED;
     run->is_over = true;
@@ -245,6 +259,7 @@ int cli_run(const struct cli_script *script)
     open_standard_streams();
     raise_file_limit();
     cli_signals_block();
+    cli_view_open(script->options);
     int rc = tutti_engine_new(&run.engine, &config);
     if (rc != TUTTI_OK) {
         fprintf(stderr, "tutti: starting the engine: %s\n", tutti_status_text(rc));
@@ -254,6 +269,7 @@ int cli_run(const struct cli_script *script)
     run.L = tutti_lua_newstate();
     if (run.L != NULL) {
         status = run_state(&run, script);
+        cli_view_stop();
         lua_close(run.L);
     }
     cli_signals_stop();

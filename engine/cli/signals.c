@@ -19,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cli/view.h"
 #include "tutti_lua.h"
 
 /* The process has one set of signals, so this is the program's, not an engine's. */
@@ -204,6 +205,7 @@ void cli_signals_stop(void)
 void cli_signals_die(int number)
 {
     sigset_t set;
+    cli_view_end();
     signal(number, SIG_DFL);
     sigemptyset(&set);
     sigaddset(&set, number);

@@ -221,6 +221,13 @@ static int l_tree(lua_State *L)
     return 1;
 }
 
+/* core.waits_for(task) -> string | nil: as waits_for in the list   [-0, +1, m] */
+static int l_waits_for(lua_State *L)
+{
+    tutti__tree_push_wait(L, tutti__record_check(L, tutti__lua_of(L), 1));
+    return 1;
+}
+
 static void set_number(lua_State *L, const char *name, uint64_t value)
 {
     lua_pushinteger(L, (lua_Integer)value);
@@ -260,5 +267,6 @@ static int l_stats(lua_State *L)
 const luaL_Reg tutti__tree_functions[] = {
     { "tree", l_tree },
     { "stats", l_stats },
+    { "waits_for", l_waits_for },
     { NULL, NULL },
 };

@@ -1,0 +1,150 @@
+-- SPDX-License-Identifier: MIT
+--- Progress as lines, for logs: one at the end of each task, one for a task that has run for 5 s, every 30 s
+--- one that names what runs, and a summary.
+---
+---     [ 12/200] compile main.c  1.2s
+---     [ 13/200] FAILED link  0.3s: exec "cc" ended with status 1
+---     [ 13/200] 2 running: fetch 1m05s, unpack 7s
+---
+--- Layer: the Lua half. Thread: the loop state's.
+--- Invariant: at most LINES_MAX lines a second are about ends of tasks; those left out are counted.
+---@module "tutti.progress.plain"
+local core = require("tutti.core")
+local counts = require("tutti.progress.counts")
+local running = require("tutti.progress.running")
+local say = require("tutti.say")
+local view = require("tutti.session").view
+
+local plain = {}
+
+local LINES_MAX = 25
+local SLOW_SECONDS, HEARTBEAT_SECONDS, NAMES_MAX = 5, 30, 5
+
+local runs = 0
+local told = {}            -- entry -> true: it has been said that it is slow
+local spoken_at = 0        -- when the last line was written
+local second, lines, left_out = 0, 0, 0
+
+local function head(run)
+  local total = tostring(run.total)
+  return ("[%" .. #total .. "d/%s] "):format(counts.done(run), total)
+end
+
+local function tell(run, text)
+  spoken_at = core.now()
+  say(head(run) .. text .. "\n")
+end
+
+-- ---- ends of tasks -------------------------------------------------------------------------
+
+local function flush(run)
+  if left_out > 0 then
+    tell(run, ("and %d more"):format(left_out))
+    left_out = 0
+  end
+end
+
+-- May a line about an end be written now?
+local function has_room(run)
+  local now = math.floor(core.now())
+  if now ~= second then
+    flush(run)
+    second, lines = now, 0
+  end
+  lines = lines + 1
+  return lines <= LINES_MAX
+end
+
+local function tell_end(run, entry)
+  if not has_room(run) then
+    left_out = left_out + 1
+    return
+  end
+  local time = counts.duration(entry.elapsed or 0)
+  local name = counts.clean(entry.name)
+  if entry.state == "failed" then
+    tell(run, ("FAILED %s  %s: %s"):format(name, time, counts.cause(entry)))
+  else
+    tell(run, ("%s  %s"):format(name, time))
+  end
+end
+
+-- ---- what runs for long --------------------------------------------------------------------
+
+local function names(now)
+  local list, entry = {}, running.next()
+  while entry and #list < NAMES_MAX do
+    list[#list + 1] = ("%s %s"):format(counts.clean(entry.name), counts.duration(now - entry.began))
+    entry = running.next(entry)
+  end
+  local more = running.count - #list
+  return table.concat(list, ", ") .. (more > 0 and (" and %d more"):format(more) or "")
+end
+
+-- The first in order of begin that has not been told of; those before it have.
+local function first_untold()
+  local entry = running.next()
+  while entry and told[entry] do
+    entry = running.next(entry)
+  end
+  return entry
+end
+
+local function look()
+  local now = core.now()
+  local entry = first_untold()
+  local room = NAMES_MAX
+  while entry and now - entry.began >= SLOW_SECONDS and room > 0 do
+    told[entry], room = true, room - 1
+    tell(running.run_of(entry), ("%s is running, for %s now")
+      :format(counts.clean(entry.name), counts.duration(now - entry.began)))
+    entry = first_untold()
+  end
+  local oldest = running.next()
+  if oldest and now - spoken_at >= HEARTBEAT_SECONDS then
+    tell(running.run_of(oldest), ("%d running: %s"):format(running.count, names(now)))
+  end
+  if runs > 0 then
+    local due = entry and entry.began + SLOW_SECONDS - now or SLOW_SECONDS
+    view.touch(math.max(1, math.min(due, HEARTBEAT_SECONDS)))
+  end
+end
+
+view.listen(look)
+
+-- ---- events --------------------------------------------------------------------------------
+
+function plain.run_begins()
+  runs = runs + 1
+  spoken_at = core.now()
+  view.touch(SLOW_SECONDS)
+end
+
+plain.task_begins = running.add
+
+function plain.task_retries(run, entry, err, delay)
+  if has_room(run) then
+    tell(run, ("%s failed, next attempt in %s: %s"):format(counts.clean(entry.name),
+      counts.duration(delay or 0), counts.cause({ error = err })))
+  end
+end
+
+function plain.task_ends(run, entry)
+  running.remove(entry)
+  told[entry] = nil
+  if entry.state == "done" or entry.state == "failed" then
+    tell_end(run, entry)
+  end
+end
+
+function plain.run_ends(run)
+  runs = runs - 1
+  flush(run)
+  running.forget(run)
+  local line = counts.summary(run, core.now() - run.began)
+  if line then
+    say(line)
+  end
+end
+
+return plain
