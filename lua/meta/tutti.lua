@@ -758,6 +758,24 @@ local Plan = {}
 ---@return string[]
 function Plan:dependents(name) end
 
+--- The chain of tasks that takes longest, in running order, and its seconds: as measured in earlier runs,
+--- else as `estimate` says; nil if nothing is known, then it is the chain of most tasks.
+---@return string[] names
+---@return number? seconds
+function Plan:critical_path() end
+
+--- A picture for Graphviz: `dot -Tsvg`.
+---@return string
+function Plan:dot() end
+
+--- A picture for Mermaid.
+---@return string
+function Plan:mermaid() end
+
+--- One line of JSON: version, graph, steps, tasks, critical_path.
+---@return string
+function Plan:json() end
+
 -- ==== Looking ====
 
 --- The tasks of this state that have not settled, as a tree; tostring of it is a text.

@@ -2,7 +2,8 @@
 --- The nodes of a graph: what g:task takes, checked.
 ---
 ---     { index, name, f, needs, spec, line, caller,               always (caller may be nil)
----       run_on_skip, when, limit, resources, description, tags, estimate, on }   nil unless asked for
+---       run_on_skip, when, limit, resources, description, tags, estimate, on,    nil unless asked for
+---       measured }                                   seconds that it took when it last ran in this process
 ---
 --- `needs` is a list of names without duplicates, `spec` has `priority` (0 first) and, with a time limit or
 --- further attempts, `attempts` (see attempts.lua); `on` is "loop" or "pool" if this task is to run there

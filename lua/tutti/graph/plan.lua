@@ -232,6 +232,26 @@ function methods.dependents(made, name)
   return list
 end
 
+--- The chain of tasks that takes longest: names in running order, and seconds (nil if nothing is known).
+function methods.critical_path(made)
+  return require("tutti.graph.path").critical(made)
+end
+
+--- A picture of the plan for Graphviz.
+function methods.dot(made)
+  return require("tutti.graph.draw").dot(made)
+end
+
+--- A picture of the plan for Mermaid.
+function methods.mermaid(made)
+  return require("tutti.graph.draw").mermaid(made)
+end
+
+--- The plan for other programs.
+function methods.json(made)
+  return require("tutti.graph.draw").json(made)
+end
+
 -- A task that asks for a limit which nobody declared would never be held back.
 local function check_limits(graph, chosen)
   local limits = graph.limits
