@@ -29,6 +29,11 @@ struct tutti__home *tutti__bridge_worker_home(tutti_engine *e)
     return e->solo != NULL ? &e->solo->home : tutti__bridge_here(e);
 }
 
+uint32_t tutti__bridge_cpus(void)
+{
+    return tutti__cpu_count();
+}
+
 int tutti__bridge_solo_new(tutti_engine **out, uint64_t seed, tutti_engine *outer)
 {
     return tutti__solo_new(out, seed, outer);

@@ -37,6 +37,9 @@ struct tutti__home *tutti__bridge_worker_home(tutti_engine *e);
 void **tutti__bridge_slot(tutti_engine *e);
 void tutti__bridge_on_worker_stop(tutti_engine *e, void (*on_stop)(void *slot));
 
+/* How many CPUs this process may use. Thread: any. */
+uint32_t tutti__bridge_cpus(void);
+
 /* ---- interrupting -------------------------------------------------------------------------- */
 
 /* enum tutti_preempt. Thread: any. */

@@ -8,6 +8,7 @@
 
 #include "lua/cycle.h"
 #include "lua/door.h"
+#include "lua/graph.h"
 #include "lua/interrupt.h"
 #include "lua/pool.h"
 #include "lua/signal.h"
@@ -91,6 +92,13 @@ static void wait_for_rest(struct tutti__lua *lua)
         lua_writestringerror("tutti: %s\n", "tasks did not end within 10 s of being cancelled");
 }
 
+/* What nobody has looked at, and never will. Stack of a protected call: [1] the state's half. */
+static int say_unread(lua_State *L)
+{
+    (void)tutti__graph_say_unread(L, (struct tutti__lua *)lua_touserdata(L, 1));
+    return 0;
+}
+
 void tutti__lua_forget(struct tutti__lua *lua)
 {
     tutti__cycle_forget(lua);
@@ -115,6 +123,8 @@ void tutti__lua_end(struct tutti__lua *lua)
     lua->closing = true;
     if (lua->root != NULL)
         wait_for_rest(lua);
+    if (!lua->is_worker)
+        (void)tutti__door(lua, say_unread, lua);
     tutti__interrupt_close(lua);
     tutti__lua_forget(lua);
     lua->has_ended = true;

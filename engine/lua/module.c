@@ -17,6 +17,7 @@
 #include "lua/door.h"
 #include "lua/event.h"
 #include "lua/fs.h"
+#include "lua/graph.h"
 #include "lua/native.h"
 #include "lua/place.h"
 #include "lua/pool.h"
@@ -411,6 +412,7 @@ int luaopen_tutti_core(lua_State *L)
     tutti__lua_functions(L, lua, tutti__place_functions);
     tutti__lua_functions(L, lua, tutti__semaphore_functions);
     tutti__lua_functions(L, lua, tutti__signal_functions);
+    tutti__lua_functions(L, lua, tutti__graph_functions);
     tutti__lua_functions(L, lua, tutti__event_functions);
     tutti__lua_functions(L, lua, tutti__native_functions);
     tutti__lua_functions(L, lua, tutti__process_functions);

@@ -193,7 +193,7 @@ bool tutti__record_is_observed(const struct tutti__record *record)
 
 /* ---- where it was started ----------------------------------------------------------------- */
 
-static uint32_t source_index(lua_State *L, struct tutti__lua *lua, const char *source)
+uint32_t tutti__record_source(lua_State *L, struct tutti__lua *lua, const char *source)
 {
     /* The cached pointer is that of a string anchored in the table, so it cannot be another text. */
     if (source == lua->source_last)
@@ -234,7 +234,7 @@ void tutti__record_note_place(lua_State *L, struct tutti__record *record, int le
     record->line = ar.currentline;
     /* A chunk made from a string has the whole text for a name: one entry serves them all. */
     bool is_file = ar.source[0] == '@' || ar.source[0] == '=';
-    record->source = source_index(L, lua, is_file ? ar.source : "=[string]");
+    record->source = tutti__record_source(L, lua, is_file ? ar.source : "=[string]");
 }
 
 void tutti__record_push_place(lua_State *L, struct tutti__record *record)

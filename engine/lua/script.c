@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lua/graph.h"
 #include "lua/coroutine.h"
 #include "lua/door.h"
 #include "lua/interrupt.h"
@@ -170,7 +171,8 @@ static int run_script(lua_State *L)
         return 0;
     }
     running->status = report_script(L, lua, record);
-    if (running->status == EXIT_GOOD && root_has_failures(L, lua))
+    bool has_failures = tutti__graph_say_unread(L, lua) || root_has_failures(L, lua);
+    if (running->status == EXIT_GOOD && has_failures)
         running->status = EXIT_FAILED;
     return 0;
 }

@@ -8,6 +8,7 @@
  */
 #include "lua/cleanup.h"
 #include "lua/cycle.h"
+#include "lua/graph.h"
 #include "lua/scope.h"
 #include "lua/start.h"
 
@@ -72,7 +73,9 @@ static void tell_parent(lua_State *L, struct tutti__record *record, int index)
     if (parent == NULL)
         return;
     leave_parent(record);
-    if ((parent->flags & RECORD_SUPERVISES) != 0)
+    if ((parent->flags & RECORD_RUNS_GRAPH) != 0)
+        tutti__graph_ended(L, parent, record, index);
+    else if ((parent->flags & RECORD_SUPERVISES) != 0)
         tutti__supervise_ended(L, parent, record, index);
     if (record->state == TUTTI_TASK_FAILED && (record->flags & RECORD_ADOPTED) == 0)
         own_failure(L, parent, record, index);

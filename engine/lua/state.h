@@ -88,6 +88,7 @@ enum tutti__record_flag {
     RECORD_LABELLED = 1u << 28,   /* LOCAL, started: `label` is there */
     RECORD_TOLD = 1u << 29,       /* its cancellation has been raised: the cleanup runs */
     RECORD_SUSPECT = 1u << 26,    /* in lua->cycle.suspects */
+    RECORD_RUNS_GRAPH = 1u << 22, /* with SUPERVISES: its children are tasks of a graph, see graph.c */
     RECORD_CIRCLE = 1u << 23,     /* its wait was ended, see tutti__cycle_take_error */
     RECORD_COLLECTED = 1u << 15,  /* its finaliser has run: only other finalisers can still see it */
 };
@@ -392,6 +393,9 @@ bool tutti__record_is_observed(const struct tutti__record *record);
 
 /* Note where the function that called the running C function stands (level as for lua_getstack). */
 void tutti__record_note_place(lua_State *L, struct tutti__record *record, int level);
+
+/* The number by which records name this source: "@FILE" or "=NAME". */
+uint32_t tutti__record_source(lua_State *L, struct tutti__lua *lua, const char *source);
 
 /* Push "FILE:LINE" of where it was started / its name, or that place if it has none. */
 void tutti__record_push_place(lua_State *L, struct tutti__record *record);

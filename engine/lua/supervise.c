@@ -18,7 +18,7 @@ static void park_withdraw(struct tutti__record *record)
     (void)record; /* nothing refers to one that is parked */
 }
 
-static void wake(struct tutti__record *record)
+void tutti__supervise_wake(struct tutti__record *record)
 {
     if (record->withdraw == park_withdraw)
         tutti__wait_end(record);
@@ -57,7 +57,7 @@ static int l_park(lua_State *L)
 /* core.wake(task): end its core.park; nothing if it is not parked   [-1, +0, v] */
 static int l_wake(lua_State *L)
 {
-    wake(tutti__record_check(L, tutti__lua_of(L), 1));
+    tutti__supervise_wake(tutti__record_check(L, tutti__lua_of(L), 1));
     return 0;
 }
 
@@ -79,12 +79,12 @@ void tutti__supervise_ended(lua_State *L, struct tutti__record *parent, struct t
     lua_pushvalue(L, index);
     lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
     lua_settop(L, owner - 1);
-    wake(parent);
+    tutti__supervise_wake(parent);
 }
 
 void tutti__supervise_awaited(struct tutti__record *record)
 {
-    wake(record);
+    tutti__supervise_wake(record);
 }
 
 void tutti__supervise_joined(struct tutti__record *owner)
@@ -93,7 +93,7 @@ void tutti__supervise_joined(struct tutti__record *owner)
         return; /* hardly any has, and there may be a million children */
     for (struct tutti__record *child = owner->child_first; child != NULL; child = child->sibling_next) {
         if ((child->flags & RECORD_SUPERVISES) != 0)
-            wake(child);
+            tutti__supervise_wake(child);
     }
 }
 

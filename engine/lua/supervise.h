@@ -14,6 +14,9 @@
 void tutti__supervise_ended(lua_State *L, struct tutti__record *parent, struct tutti__record *child,
                             int index);
 
+/* End its core.park; nothing if it is not parked. */
+void tutti__supervise_wake(struct tutti__record *record);
+
 /* Somebody begins to wait for a record with RECORD_SUPERVISES: one without children ends by it. */
 void tutti__supervise_awaited(struct tutti__record *record);
 

@@ -76,7 +76,11 @@ local function wait_for_next(plan, attempt, err)
   if attempt > plan.times or plan.on and not plan.on(err) then
     return false
   end
-  core.sleep(backoff.delay(plan.backoff, attempt))
+  local delay = backoff.delay(plan.backoff, attempt)
+  if plan.told then
+    plan.told(err, delay)
+  end
+  core.sleep(delay)
   return true
 end
 

@@ -36,7 +36,9 @@ end
 
 -- g:task(name, f) has no options; f may be a recipe or anything else that can be called.
 local function split(given, f)
-  if f == nil then
+  if type(given) == "function" and f == nil then
+    return nil, given
+  elseif f == nil then
     local meta = getmetatable(given)
     if type(given) ~= "table" or type(meta) == "table" and meta.__call then
       return nil, given
@@ -48,9 +50,7 @@ end
 --- Add a task: g:task(name, [options,] f).
 function methods.task(self, name, given, f)
   check_self(self, "task", 2)
-  if type(given) == "function" and f == nil then
-    given, f = nil, given
-  elseif type(f) ~= "function" then
+  if type(f) ~= "function" then
     given, f = split(given, f)
   end
   local nodes, by_name = self.nodes, self.by_name
@@ -131,4 +131,4 @@ end
 
 options.is_graph = is_graph
 
-return { exports = { graph = graph, current_run = current_run }, is_graph = is_graph }
+return { exports = { graph = graph, current_run = current_run }, is_graph = is_graph, split = split }

@@ -4,8 +4,11 @@
 ---     watch.add{ task_begins = function(run, entry) ... end, run_ends = function(run, result) ... end }
 ---
 --- A listener is a table of functions, each of which may be missing: run_begins(run), task_added(run, entry),
---- task_begins(run, entry), task_retries(run, entry, err, delay), task_ends(run, entry), run_ends(run, result).
---- They are called in the state where the run lives, in the order in which they were added, and must not await.
+--- task_begins(run, entry), task_retries(run, entry, err, delay), task_ends(run, entry),
+--- run_ends(run, result). They are called in the state where the run lives, in the order in which they were
+--- added, and must not await; task_begins and task_retries in the task that begins or is tried again, all
+--- others in that of the run. Who says at run_ends why a run failed sets run.reported: then nothing more is
+--- said of it.
 ---
 --- Layer: the Lua half. Thread: the state's home.
 --- Invariant: `watch.on` is nil while nobody listens, so that a run asks one field per event and no more.

@@ -53,14 +53,27 @@ function names.raise_missing(graph, subject, word, line)
   error(errors.new({ kind = "missing", message = message, place = line }), 0)
 end
 
---- Raise `missing` for a limit, or a resource, that nobody has declared.
-function names.raise_limit(graph, node, option, word)
+-- Raise `missing` for a limit, or a resource, that nobody has declared.
+local function raise_limit(graph, node, option, word)
   local near = options.nearest(word, option == "limit" and graph.limits
     or setmetatable({ cpu = true, mem = true }, { __index = graph.limits }))
   local message = ("graph \"%s\": task \"%s\" asks for %s \"%s\", which it does not have%s: declare "
     .. "it by g:limit(\"%s\", COUNT)%s"):format(graph.name, node.name, option, word,
     near and (" (did you mean \"%s\"?)"):format(near) or "", word, node.line and (", at " .. node.line) or "")
   error(errors.new({ kind = "missing", message = message, place = node.line }), 0)
+end
+
+--- A task that asks for a limit which nobody declared would never be held back: raise `missing`.
+function names.check_limits(graph, node)
+  local limits = graph.limits
+  if node.limit and not limits[node.limit] then
+    raise_limit(graph, node, "limit", node.limit)
+  end
+  for resource in pairs(node.resources or {}) do
+    if resource ~= "cpu" and resource ~= "mem" and not limits[resource] then
+      raise_limit(graph, node, "resource", resource)
+    end
+  end
 end
 
 return names

@@ -252,17 +252,11 @@ function methods.json(made)
   return require("tutti.graph.draw").json(made)
 end
 
--- A task that asks for a limit which nobody declared would never be held back.
 local function check_limits(graph, chosen)
-  local limits = graph.limits
   for _, node in ipairs(chosen) do
-    if node.limit and not limits[node.limit] then
-      names.raise_limit(graph, node, "limit", node.limit)
-    end
-    for resource in pairs(node.resources or {}) do
-      if resource ~= "cpu" and resource ~= "mem" and not limits[resource] then
-        names.raise_limit(graph, node, "resource", resource)
-      end
+    if node.limit or node.resources then
+      names.check_limits(graph, node)
+      require("tutti.graph.gate").check(graph, node)
     end
   end
 end

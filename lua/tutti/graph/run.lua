@@ -1,0 +1,489 @@
+-- SPDX-License-Identifier: MIT
+--- One execution of a plan.
+---
+---     g:run --> the run's task: starts what needs nothing, then sleeps
+---                  ^                        |
+---                  | woken by each end      v
+---               a list of ends <-------- tasks of the graph, its children (graph/body.lua is what they run)
+---
+--- There is no barrier: an end counts down those that need it, and who comes to nothing left starts, or waits
+--- at a gate (gate.lua) for its turn. All is decided in the run's own task, one end after the other; others
+--- only leave a wish (`fresh`) and wake it.
+---
+--- Layer: the Lua half. Thread: the state's home.
+--- Invariant: counts.running + settled + waiting + ready = total; `left` is how many have not settled.
+---@module "tutti.graph.run"
+local body = require("tutti.graph.body")
+local core = require("tutti.core")
+local entries = require("tutti.graph.entry")
+local gate = require("tutti.graph.gate")
+local options = require("tutti.options")
+local result = require("tutti.graph.result")
+local watch = require("tutti.watch")
+
+local NUMBER, STATE, SETTLED = entries.NUMBER, entries.STATE, entries.SETTLED
+local now = core.now
+
+local run_meta = { __name = "tutti.run" }
+local methods = {}
+run_meta.__index = methods
+
+-- Handle of a run's task -> the run.
+local runs = setmetatable({}, { __mode = "k" })
+local count_made = 0
+
+-- ---- starting tasks ------------------------------------------------------------------------
+
+-- The places of tasks as the C half takes them, by "FILE:LINE": most tasks share a few.
+local function place_of(run, node)
+  local line = node.line
+  if not line then
+    return 0
+  end
+  local place = run.places[line]
+  if not place then
+    place = core.graph_place(line)
+    run.places[line] = place
+  end
+  return place
+end
+
+local settle, close -- below
+
+local function start(run, entry)
+  local node, handle = entry.node, entry.handle
+  if handle then -- it was asked for before its time
+    core.graph_release(handle)
+    return
+  elseif (node.on or run.mode) == "pool" and not body.needs_loop(node) then
+    local ok, task = pcall(body.start_on_pool, run, entry, place_of(run, node))
+    if not ok then -- a value that it needs cannot cross
+      entry.error = task
+      settle(run, entry, "failed")
+      return
+    end
+    run.owners[task] = entry
+    handle = task
+  else
+    handle = core.graph_start(entry, node.name, place_of(run, node), node.spec.priority, run.body)
+  end
+  entry.handle = handle
+end
+
+-- All that the entry needs has settled.
+local function ready(run, entry)
+  entry.state = "ready"
+  if run.stopping then
+    return
+  end
+  if run.is_open and not (entry.node.limit or entry.node.resources) then
+    start(run, entry)
+    return
+  end
+  local ticket = gate.ticket(run, entry)
+  entry.ticket = ticket
+  if not ticket or gate.enter(ticket) then
+    start(run, entry)
+  end
+end
+
+--- A gate has let the ticket in.
+function methods.granted(run, ticket)
+  local list = run.let_in
+  list[#list + 1] = ticket.entry
+  if not run.is_awake then
+    core.wake(run.handle)
+  end
+end
+
+--- Make the handle of an entry before its time.
+function methods.hold(run, entry)
+  local node = entry.node
+  return core.start_under(run.handle, core.graph_start, entry, node.name, place_of(run, node),
+    node.spec.priority, run.body, true)
+end
+
+--- Add a task: tutti.current_run():task(name, [options,] f) --> Task. It is counted in the run's totals.
+function methods.task(run, name, given, f)
+  if getmetatable(run) ~= run_meta then
+    core.usage(("run:task: a run was expected, got %s (call it with a colon: run:task(...))")
+      :format(type(run)), 2)
+  end
+  local entry, broken = require("tutti.graph.add")(run, 2, name, given, f)
+  if watch.on then
+    watch.on("task_added", run, entry)
+  end
+  if broken then
+    entry.because = type(broken.because) == "table" and broken.because or broken
+    close(run, entry, "skipped")
+    if watch.on then
+      watch.on("task_ends", run, entry)
+    end
+  elseif entry.left == 0 then
+    run.fresh[#run.fresh + 1] = entry
+    core.wake(run.handle)
+  end
+  return entry.task
+end
+
+-- ---- ends ----------------------------------------------------------------------------------
+
+local COUNTED = { done = "succeeded", failed = "failed", cancelled = "cancelled", skipped = "skipped" }
+
+-- The entry will not run, or has: note it, and free what it held.
+function close(run, entry, state)
+  local counts = run.counts
+  if entry.state == "running" then
+    counts.running = counts.running - 1
+  end
+  entry.state, entry.ended = state, now()
+  local counted = COUNTED[state]
+  counts[counted] = counts[counted] + 1
+  run.left = run.left - 1
+  local ticket = entry.ticket
+  if ticket then
+    entry.ticket = nil
+    gate.leave(ticket)
+  end
+end
+
+-- A task that was held, or is being waited for, has to hear of an end that it did not bring about itself.
+local function tell_handle(entry)
+  local handle = entry.handle
+  if handle then
+    core.graph_settle(handle, NUMBER[entry.state], entry.error)
+  end
+end
+
+-- One of those that need `entry` hears of its end; returns true if it is skipped because of it.
+local function count_down(run, entry, dependent)
+  if SETTLED[dependent.state] then
+    return false
+  end
+  if entry.state ~= "done" and not dependent.node.run_on_skip then
+    return true
+  end
+  local left = dependent.left - 1
+  dependent.left = left
+  if left == 0 then
+    ready(run, dependent)
+  end
+  return false
+end
+
+local function each_dependent(run, entry, visit)
+  local plan, list = run.plan, run.list
+  local index = entry.index
+  local edges, first = plan.edges, plan.first
+  if index < #first then -- what was added while it ran stands behind those of the plan
+    for k = first[index], first[index + 1] - 1 do
+      visit(list[edges[k]])
+    end
+  end
+  for _, dependent in ipairs(entry.more or {}) do
+    visit(dependent)
+  end
+end
+
+-- What needs an entry that did not succeed is skipped in the same moment, and what needs that.
+local function skip_below(run, entry)
+  local stack = { entry }
+  while #stack > 0 do
+    local at = table.remove(stack)
+    local root = type(at.because) == "table" and at.because or at
+    each_dependent(run, at, function(dependent)
+      if count_down(run, at, dependent) then
+        dependent.because = root
+        close(run, dependent, "skipped")
+        tell_handle(dependent)
+        if watch.on then
+          watch.on("task_ends", run, dependent)
+        end
+        stack[#stack + 1] = dependent
+      end
+    end)
+  end
+end
+
+local function done(run, entry)
+  local plan, list = run.plan, run.list
+  local index, edges, first = entry.index, plan.edges, plan.first
+  if entry.more or index >= #first then
+    each_dependent(run, entry, function(dependent) count_down(run, entry, dependent) end)
+    return
+  end
+  for k = first[index], first[index + 1] - 1 do
+    local dependent = list[edges[k]]
+    local left = dependent.left - 1
+    dependent.left = left
+    if left == 0 and dependent.state == "waiting" then
+      ready(run, dependent)
+    end
+  end
+end
+
+-- Of a task that runs whatever became of what it needs: what of that did not succeed.
+local function root_below(run, entry)
+  for _, name in ipairs(entry.node.run_on_skip and entry.node.needs or {}) do
+    local need = run.entries[name]
+    if need.state == "failed" or need.state == "skipped" then
+      return type(need.because) == "table" and need.because or need
+    end
+  end
+  return nil
+end
+
+-- Nothing is started any more, and what ran has ended: what is left is skipped if it needs what did not
+-- succeed, and cancelled otherwise.
+-- `only_ready`: only of what could start by now.
+local function cancel_rest(run, only_ready)
+  for _, entry in ipairs(run.list) do
+    if entry.state == "ready" or not only_ready and not SETTLED[entry.state] then
+      entry.because = root_below(run, entry)
+      close(run, entry, entry.because and "skipped" or "cancelled")
+      tell_handle(entry)
+      if watch.on then
+        watch.on("task_ends", run, entry)
+      end
+    end
+  end
+end
+
+local function stop(run)
+  run.stopping = true
+  run.why_cancelled = "another task failed, and on_failure = \"stop\""
+  cancel_rest(run, true)
+end
+
+function settle(run, entry, state)
+  close(run, entry, state)
+  if watch.on then
+    watch.on("task_ends", run, entry)
+  end
+  if state == "done" then
+    done(run, entry)
+    return
+  end
+  skip_below(run, entry)
+  if state == "failed" and run.on_failure == "stop" and not run.stopping then
+    stop(run)
+  end
+end
+
+-- What the C half says of a task that has ended.
+local function ended(run, what, number)
+  local entry, handle = run.owners[what], what
+  if entry then
+    run.owners[what] = nil
+  else
+    entry = what
+    handle = entry.handle
+  end
+  if SETTLED[entry.state] then
+    return -- it was held, and settled by the run itself
+  end
+  local state = STATE[number]
+  if state == "done" then
+    if entry.because then -- `when` said no
+      state = "skipped"
+    end
+    if not entry.is_remote then
+      entry.handle = nil
+    end
+  else
+    entry.value, entry.values = nil, nil
+    entry.error = core.graph_error(handle)
+    entry.handle = nil
+  end
+  settle(run, entry, state)
+end
+
+-- ---- the loop ------------------------------------------------------------------------------
+
+local function take_ends(run)
+  local list = core.take_ended(run.handle)
+  for i = 1, list and #list or 0, 2 do
+    ended(run, list[i], list[i + 1])
+  end
+  return list ~= nil
+end
+
+local function take_let_in(run)
+  local list = run.let_in
+  if #list == 0 then
+    return false
+  end
+  run.let_in = {}
+  for _, entry in ipairs(list) do
+    if not SETTLED[entry.state] and not run.stopping then -- else its place was, or will be, given back
+      start(run, entry)
+    end
+  end
+  return true
+end
+
+-- What tasks have added while they ran.
+local function take_fresh(run)
+  local list = run.fresh
+  if #list == 0 then
+    return false
+  end
+  run.fresh = {}
+  for _, entry in ipairs(list) do
+    if entry.state == "waiting" and entry.left == 0 then
+      ready(run, entry)
+    end
+  end
+  return true
+end
+
+-- Do what is to be done now, or sleep until there is something.
+local function step(run)
+  local did_something = take_ends(run)
+  did_something = take_fresh(run) or did_something
+  did_something = take_let_in(run) or did_something
+  if did_something then
+    return
+  end
+  if run.stopping and run.counts.running == 0 then
+    cancel_rest(run)
+    return
+  end
+  run.is_awake = false
+  core.park("g:run")
+  run.is_awake = true
+end
+
+local function begin(run)
+  local list = run.list
+  for i = 1, run.plan.starts[2] and run.plan.starts[2] - 1 or 0 do
+    ready(run, list[i])
+  end
+end
+
+-- However it ended: nothing of it runs any more.
+local function finish(run)
+  if run.ended then
+    return
+  end
+  if run.left > 0 then
+    local _, reason = core.cancelled()
+    run.why_cancelled = reason or "the run was cancelled"
+    run.stopping = true
+    take_ends(run)
+    cancel_rest(run)
+  end
+  run.ended, run.is_over = now(), true
+  run.result = result.new(run)
+  if watch.on then
+    watch.on("run_ends", run, run.result)
+  end
+end
+
+local function main(run)
+  core.graph_enter()
+  run.handle = core.current()
+  runs[run.handle] = run
+  core.defer(function() finish(run) end)
+  run.is_awake = true
+  if watch.on then
+    watch.on("run_begins", run)
+  end
+  begin(run)
+  while run.left > 0 do
+    step(run)
+  end
+  finish(run)
+  return run.result
+end
+
+-- ---- making a run --------------------------------------------------------------------------
+
+local KNOWN = { mode = true, on_failure = true, jobs = true }
+
+local function word(given, name, first, second, level)
+  local value = given[name]
+  if value ~= nil and value ~= first and value ~= second then
+    core.usage(("g:run: option \"%s\" must be \"%s\" or \"%s\", got %s"):format(name, first, second,
+      type(value) == "string" and ("\"%s\""):format(value) or type(value)), level + 1)
+  end
+  return value or first
+end
+
+local function read_jobs(given, mode, level)
+  local jobs = given.jobs
+  if jobs == nil then
+    jobs = require("tutti.session").jobs
+  elseif math.type(jobs) ~= "integer" or jobs < 1 then
+    core.usage(("g:run: option \"jobs\" must be a whole number, 1 or more, got %s")
+      :format(type(jobs) == "number" and tostring(jobs) or type(jobs)), level + 1)
+  end
+  return jobs or mode == "pool" and 2 * core.workers() or nil
+end
+
+-- g:run(), g:run(SELECTOR), g:run{ SELECTOR, jobs = 2 }; a selector may be a list of names.
+local function read(given, level)
+  local opts = {}
+  if type(given) == "table" then
+    options.check("g:run", given, KNOWN, level + 1)
+    opts.selector = #given > 1 and table.move(given, 1, #given, 1, {}) or given[1]
+  elseif given == nil or type(given) == "string" then
+    opts.selector, given = given, {}
+  else
+    core.usage(("g:run: a selector, or a table { SELECTOR, jobs = 2 }, was expected, got %s")
+      :format(type(given)), level + 1)
+  end
+  opts.mode = word(given, "mode", "loop", "pool", level + 1)
+  opts.on_failure = word(given, "on_failure", "skip", "stop", level + 1)
+  opts.jobs = read_jobs(given, opts.mode, level + 1)
+  return opts
+end
+
+-- An entry for each node of the plan, in its order.
+local function fill(run)
+  local nodes, waits = run.plan.nodes, run.plan.waits
+  local meta, list, by_name = run.entry_meta, {}, {}
+  for i = 1, #nodes do
+    local node = nodes[i]
+    local entry = setmetatable({ node = node, state = "waiting", left = waits[i], index = i, value = nil,
+      began = nil, ended = nil, handle = nil }, meta)
+    list[i] = entry
+    by_name[node.name] = entry
+  end
+  run.list, run.entries = list, by_name
+end
+
+local function new(graph, plan, opts)
+  count_made = count_made + 1
+  local run = { id = count_made, graph = graph, name = graph.name, plan = plan, mode = opts.mode,
+    jobs = opts.jobs, on_failure = opts.on_failure, total = #plan.nodes, left = #plan.nodes,
+    counts = { running = 0, succeeded = 0, failed = 0, skipped = 0, cancelled = 0 },
+    began = now(), places = {}, owners = {}, let_in = {}, fresh = {} }
+  run.jobs_gate = opts.jobs and gate.new("jobs", opts.jobs)
+  run.is_open = not run.jobs_gate
+  run.entry_meta = entries.meta(run)
+  run.body = body.new(run)
+  fill(run)
+  return setmetatable(run, run_meta)
+end
+
+local run = {}
+
+--- What g:run does: plan, check, start. `level` is that of the caller's line.
+---@return table # the run's task
+function run.start(graph, given, level)
+  local opts = read(given, level + 1)
+  local plan = graph:plan(opts.selector)
+  local made = new(graph, plan, opts)
+  body.check_sendable(plan.nodes, opts.mode) -- what can be known to fail is said before anything starts
+  local task = core.start({ name = graph.name, priority = 0, level = 2 }, main, made)
+  return task
+end
+
+--- The run that the current task belongs to, or nil.
+function run.current()
+  local task = core.graph_run()
+  return task and runs[task]
+end
+
+return run
