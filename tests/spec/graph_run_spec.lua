@@ -78,6 +78,17 @@ describe("a run", function()
     assert.same({}, r:results())
   end)
 
+  it("runs what is selected, with what that needs", function()
+    local g, order = tutti.graph("select"), {}
+    for _, row in ipairs({ { "a" }, { "b", "a" }, { "c", "b" }, { "d" } }) do
+      g:task(row[1], { needs = { row[2] } }, noting(order, row[1]))
+    end
+    local r = g:run({ { "b" } }):await()
+    assert.same({ "a", "b" }, order)
+    assert.equal(2, r.total)
+    assert.is_nil(r.tasks.c)
+  end)
+
   it("takes recipes and what can be called", function()
     local g = tutti.graph("recipes")
     g:task("r", tutti.recipe({ function(x) return x * 2 end, args = { 21 } }))
@@ -305,7 +316,7 @@ describe("current_run", function()
     assert.equal(2, r.on_done.value)
     assert.equal("lastme!", r.on_last.value)
     assert.equal(3, #g.nodes) -- the graph itself has not changed
-    assert.equal(6, g:run():await().total)
+    assert.is_nil(g:run({ { "done" } }):await().tasks.on_me)
   end)
 
   it("does not end before what was added last", function()
@@ -485,6 +496,7 @@ describe("g:run", function()
     assert.equal("usage", refusal(5).kind)
     assert.is_truthy(refusal({ job = 2 }).message:find("did you mean \"jobs\"", 1, true))
     assert.is_truthy(refusal({ jobs = 0 }).message:find("graph_run_spec.lua:", 1, true))
+    assert.equal("missing", refusal({ { "b" } }).kind)
   end)
 
   it("raises what the plan raises, before anything has run", function()
