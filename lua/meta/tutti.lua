@@ -74,8 +74,8 @@ local tutti = {}
 ---@field after? tutti.Task[]
 ---@field retry? integer|tutti.Retry
 
---- What another task returned (its stdout, if that was a program), or { PROGRAM, ... }, which writes into this
---- program through a pipe of the kernel while both run.
+--- What another task returned (its stdout, if that was a program), or { PROGRAM, ... }, which writes into
+--- this program through a pipe of the kernel while both run.
 ---@class tutti.ExecFrom
 ---@field from tutti.Task|tutti.ExecOptions
 

@@ -7,6 +7,7 @@ local options = require("tutti.options")
 
 local CAPTURE_BYTES = 1024 * 1024
 local GRACE_SECONDS = 5
+local LINE_BYTES = 64 * 1024 * 1024 -- the longest line that a function is given
 
 -- Every usage error is raised at the line that called tutti.exec or tutti.sh: `level` below is how far
 -- that line is from the caller of the function that takes it, as for core.usage.
@@ -148,33 +149,53 @@ local function as_error(raised)
   return errors.new({ kind = "error", message = tostring(value), value = value, stack = raised.stack })
 end
 
--- A function that takes pieces of the stream as they come, and nil at its end, and hands on lines.
-local function line_splitter(spec, take)
-  local rest = {}
-  spec = spec.last or spec
-  local function hand_on(line)
-    if not spec.failure then
-      local ok, raised = xpcall(take, add_traceback, line)
-      if not ok then
-        fail(spec, as_error(raised))
-      end
+-- What has come of a line that has not ended, for one `take`.
+local rest_meta = {}
+rest_meta.__index = rest_meta
+
+function rest_meta:add(text)
+  self[#self + 1] = text
+  self.bytes = self.bytes + #text
+  if self.bytes > LINE_BYTES and not self.spec.failure then
+    fail(self.spec, errors.new({ kind = "error", message = ("%s wrote a line of more than %d MiB, which "
+      .. "nobody should take as a line: capture it, or let it go into a file")
+      :format(self.spec.label, LINE_BYTES // (1024 * 1024)) }))
+  end
+end
+
+function rest_meta:hand_on()
+  local line = table.concat(self)
+  for i = #self, 1, -1 do
+    self[i] = nil
+  end
+  self.bytes = 0
+  if not self.spec.failure then
+    local ok, raised = xpcall(self.take, add_traceback, line)
+    if not ok then
+      fail(self.spec, as_error(raised))
     end
   end
+end
+
+-- A function that takes pieces of the stream as they come, and nil at its end, and hands on lines: bytes
+-- between newlines, whatever they are.
+local function line_splitter(spec, take)
+  local rest = setmetatable({ spec = spec.last or spec, take = take, bytes = 0 }, rest_meta)
   return function(piece)
     if not piece then
       if #rest > 0 then
-        hand_on(table.concat(rest))
+        rest:hand_on()
       end
-      return
-    end
-    local from = 1
-    for at in piece:gmatch("()\n") do
-      rest[#rest + 1] = piece:sub(from, at - 1)
-      hand_on(table.concat(rest))
-      rest, from = {}, at + 1
-    end
-    if from <= #piece then
-      rest[#rest + 1] = piece:sub(from)
+    elseif not rest.spec.failure then
+      local from = 1
+      for at in piece:gmatch("()\n") do
+        rest:add(piece:sub(from, at - 1))
+        rest:hand_on()
+        from = at + 1
+      end
+      if from <= #piece then
+        rest:add(piece:sub(from))
+      end
     end
   end
 end

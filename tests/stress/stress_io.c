@@ -123,6 +123,16 @@ static void process_once(uint64_t *state)
         .timeout_ns = tap_random(state) % 4 == 0 ? 3 * TUTTI_NS_PER_MS : TUTTI_FOREVER,
         .grace_ns = 5 * TUTTI_NS_PER_S,
     };
+    struct tutti__process_spec source = {
+        .argv = tap_random(state) % 2 == 0 ? quick : slow,
+        .out[0].kind = TUTTI__STDOUT_PROCESS,
+        .timeout_ns = tap_random(state) % 4 == 0 ? 3 * TUTTI_NS_PER_MS : TUTTI_FOREVER,
+        .grace_ns = 5 * TUTTI_NS_PER_S,
+    };
+    if (tap_random(state) % 3 == 0) {
+        spec.stdin_kind = TUTTI__STDIN_PROCESS;
+        spec.feeder = &source;
+    }
     tutti_task *task = NULL;
     if (tutti__bridge_process(engine, &spec, &task) != TUTTI_OK) {
         atomic_fetch_add_explicit(&wrong, 1, memory_order_relaxed);
