@@ -14,16 +14,19 @@
 /* Exit statuses (design 3); a script's own are 0, 1 and 3. */
 enum cli_status { CLI_GOOD = 0, CLI_FAILED = 1, CLI_BAD_USAGE = 2, CLI_WRONG = 3 };
 
-/* What to run: a file, or a chunk of text if `file` is NULL. */
 struct cli_options;
 
+/* What to run: a file, or a chunk of text if `file` is NULL. */
 struct cli_script {
     const char *program; /* argv[0] */
-    const struct cli_options *options;
     const char *file;
     const char *chunk;
-    char **words;
+    char **words; /* what is behind it, without a leading "--" */
     int word_count;
+    bool is_plan;
+    const struct cli_options *options;
+    /* What the words say if the script returns a graph; may have a problem. */
+    const struct cli_options *late;
 };
 
 /* Run a script to its end. Returns: the exit status; dies by the signal if one ended it. */

@@ -18,6 +18,7 @@
 #include <lualib.h>
 
 #include "cli/cli.h"
+#include "cli/options.h"
 #include "cli/session.h"
 #include "cli/signals.h"
 #include "cli/view.h"
@@ -185,6 +186,23 @@ static int load(lua_State *L, const struct cli_script *script)
     return rc == LUA_ERRFILE ? CLI_BAD_USAGE : CLI_WRONG;
 }
 
+/* A script that is only asked what it would do is guarded before it runs. */
+static bool prepare_program(lua_State *L, const struct cli_script *script)
+{
+    if (!script->is_plan && !script->options->wants_list)
+        return true;
+    lua_getglobal(L, "require");
+    lua_pushliteral(L, "tutti.program");
+    if (lua_pcall(L, 1, 1, 0) == LUA_OK) {
+        lua_getfield(L, -1, "guard");
+        lua_remove(L, -2);
+        if (lua_pcall(L, 0, 0, 0) == LUA_OK)
+            return true;
+    }
+    fprintf(stderr, "tutti: opening the Lua state: %s\n", lua_tostring(L, -1));
+    return false;
+}
+
 /* ---- running ------------------------------------------------------------------------------ */
 
 static int run_loaded(struct run *run, const struct cli_script *script)
@@ -232,6 +250,8 @@ static int run_state(struct run *run, const struct cli_script *script)
     int status = load(L, script);
     if (status != CLI_GOOD)
         return status;
+    if (!prepare_program(L, script))
+        return CLI_FAILED;
     cli_view_start(run->engine, L);
     status = cli_signals_start(run->engine, on_signal, run) == TUTTI_OK ? run_loaded(run, script)
                                                                         : CLI_FAILED;

@@ -10,8 +10,9 @@
 
 #include "cli/options.h"
 
-static const char *const progress_names[] = { "plain", "tty", "plain", "json", "none" }; /* enum cli_progress */
-static const char *const plan_names[] = { NULL, "text", "json", "dot", "mermaid" };      /* enum cli_plan */
+/* As enum cli_progress, without `auto`, and enum cli_plan. */
+static const char *const progress_names[] = {"plain", "tty", "plain", "json", "none"};
+static const char *const plan_names[] = {NULL, "text", "json", "dot", "mermaid"};
 
 static void set_bool(lua_State *L, const char *name, bool value)
 {
@@ -44,6 +45,24 @@ static void set_list(lua_State *L, const char *name, const char *const *list, in
     lua_setfield(L, -2, name);
 }
 
+/* Each --arg, those behind FILE last: a script that asks for tutti.args wants both. */
+static void set_args(lua_State *L, const struct cli_words *early, const struct cli_words *late)
+{
+    set_list(L, "args", early->list, early->count);
+    lua_getfield(L, -1, "args");
+    for (int i = 0; i < late->count; i++) {
+        lua_pushstring(L, late->list[i]);
+        lua_rawseti(L, -2, early->count + i + 1);
+    }
+    lua_pop(L, 1);
+}
+
+static void set_jobs(lua_State *L, int jobs)
+{
+    if (jobs > 0)
+        set_int(L, "jobs", jobs);
+}
+
 static void set_options(lua_State *L, const struct cli_options *options)
 {
     set_text(L, "progress", progress_names[options->progress]);
@@ -52,11 +71,19 @@ static void set_options(lua_State *L, const struct cli_options *options)
     set_bool(L, "color_out", options->has_color_out);
     set_bool(L, "quiet", options->is_quiet);
     set_bool(L, "list", options->wants_list);
-    set_bool(L, "help", options->wants_help);
     set_int(L, "verbose", options->verbose);
-    if (options->jobs > 0)
-        set_int(L, "jobs", options->jobs);
-    set_list(L, "args", options->args, options->arg_count);
+    set_jobs(L, options->jobs);
+}
+
+static void set_late(lua_State *L, const struct cli_options *late)
+{
+    lua_createtable(L, 0, 5);
+    set_bool(L, "list", late->wants_list);
+    set_text(L, "plan", plan_names[late->plan]);
+    set_text(L, "problem", late->problem[0] == '\0' ? NULL : late->problem);
+    set_jobs(L, late->jobs);
+    set_list(L, "words", late->words.list, late->words.count);
+    lua_setfield(L, -2, "late");
 }
 
 int cli_session_fill(lua_State *L)
@@ -71,5 +98,10 @@ int cli_session_fill(lua_State *L)
     lua_setfield(L, -2, "command");
     set_list(L, "words", (const char *const *)script->words, script->word_count);
     set_options(L, script->options);
+    set_bool(L, "help", script->late->wants_help);
+    set_args(L, &script->options->args, &script->late->args);
+    set_late(L, script->late);
+    if (script->options->columns > 0)
+        set_int(L, "columns", script->options->columns);
     return 0;
 }

@@ -6,6 +6,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "cli/options.h"
@@ -46,14 +47,25 @@ static bool may_color(enum cli_color asked, int fd)
     return can_draw(fd);
 }
 
+/* How wide the terminal is; 0: it is none. */
+static int terminal_columns(int fd)
+{
+    struct winsize size;
+    if (isatty(fd) != 1)
+        return 0;
+    return ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+}
+
 void cli_options_decide(struct cli_options *options)
 {
     options->has_color = may_color(options->color, STDERR_FILENO);
     options->has_color_out = may_color(options->color, STDOUT_FILENO);
+    options->columns = terminal_columns(STDOUT_FILENO);
     if (options->progress != CLI_PROGRESS_AUTO)
         return;
     if (options->is_quiet)
         options->progress = CLI_PROGRESS_NONE;
     else
-        options->progress = can_draw(STDERR_FILENO) && !is_in_ci() ? CLI_PROGRESS_TTY : CLI_PROGRESS_PLAIN;
+        options->progress =
+            can_draw(STDERR_FILENO) && !is_in_ci() ? CLI_PROGRESS_TTY : CLI_PROGRESS_PLAIN;
 }

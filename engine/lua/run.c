@@ -30,12 +30,36 @@ static int body_cleaned_up(lua_State *L, int status, lua_KContext context)
     return (record->flags & RECORD_RAISED) != 0 ? 1 : lua_gettop(L) - BODY_HANDLER;
 }
 
+/* Put below the results of the script of `tutti run` what the Lua half wants to do with them (a graph is
+ * run). Once; false: nothing. */
+static bool push_script_returned(lua_State *L, const struct tutti__record *record)
+{
+    if ((record->flags & RECORD_SCRIPT) == 0)
+        return false;
+    tutti__lua_helper(L, record->lua, "script_returned");
+    if (lua_isnil(L, -1)) {
+        lua_pop(L, 1);
+        return false;
+    }
+    lua_insert(L, BODY_HANDLER + 1);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, record->lua->ref_helpers);
+    lua_pushnil(L);
+    lua_setfield(L, -2, "script_returned");
+    lua_pop(L, 1);
+    return true;
+}
+
+static int body_continue(lua_State *L, int status, lua_KContext context);
+
 static int body_done(lua_State *L, int status)
 {
     struct tutti__record *record = (struct tutti__record *)lua_touserdata(L, BODY_RECORD);
     bool failed = status != LUA_OK && status != LUA_YIELD;
     if (failed)
         record->flags |= RECORD_RAISED;
+    else if (push_script_returned(L, record))
+        return body_done(L, lua_pcallk(L, lua_gettop(L) - BODY_HANDLER - 1, 0, BODY_HANDLER, 0,
+                                       body_continue));
     if ((record->flags & RECORD_DEFER) != 0) {
         lua_pushcfunction(L, tutti__cleanup_run);
         lua_pushvalue(L, BODY_RECORD);

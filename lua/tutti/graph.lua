@@ -12,6 +12,7 @@ local core = require("tutti.core")
 local node = require("tutti.graph.node")
 local options = require("tutti.options")
 local plan = require("tutti.graph.plan")
+local session = require("tutti.session")
 
 local graph_meta = { __name = "tutti.graph" }
 local methods = {}
@@ -105,6 +106,9 @@ end
 ---@nodiscard
 function methods.run(self, given)
   check_self(self, "run", 2)
+  if session.guard then
+    session.guard(self, given)
+  end
   local task = require("tutti.graph.run").start(self, given, 2)
   return task
 end
@@ -130,5 +134,11 @@ local function current_run()
 end
 
 options.is_graph = is_graph
+
+if session.is_program then -- a graph that the script returns is run
+  core.helper("script_returned", function(value)
+    require("tutti.program").returned(value)
+  end)
+end
 
 return { exports = { graph = graph, current_run = current_run }, is_graph = is_graph, split = split }

@@ -13,16 +13,19 @@
 ---@field progress "tty"|"plain"|"json"|"none"
 ---@field color boolean       # may stderr have colours?
 ---@field color_out boolean   # may stdout?
+---@field columns integer?    # how wide the terminal is that stdout is
 ---@field quiet boolean       # -q
 ---@field verbose integer     # how many -v: 0 to 2
 ---@field jobs integer?       # --jobs: graph tasks in flight
 ---@field args string[]       # the values of --arg, "k=v", in order; before and after FILE
 ---@field plan "text"|"json"|"dot"|"mermaid"|nil   # set by `tutti plan`
 ---@field list boolean        # --list before FILE
----@field help boolean        # --help after FILE: it is for a script that asks for tutti.args or returns a graph
----@field selector string?    # what is selected of a graph that the script returns
+---@field help boolean        # --help after FILE, for a script that asks for tutti.args or returns a graph
+---@field selector string?    # what is selected of a graph that the script returned
+---@field guard fun(graph, given)?   # called by g:run where nothing is to run (program.lua)
 ---@field say fun(text: string)?   # takes what tutti says, in place of stderr (tutti.say)
----@field late table?         # what the words after FILE say if the script returns a graph
+---@field late { jobs: integer?, list: boolean, plan: string?, words: string[], problem: string? }
+---   # what the words after FILE say if the script returns a graph; `words`: its selectors
 
 return {
   is_program = false,
@@ -34,5 +37,6 @@ return {
   verbose = 0,
   args = {},
   list = false,
+  late = { list = false, words = {} },
   help = false,
 }

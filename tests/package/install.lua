@@ -52,6 +52,10 @@ lib/lua/5.4/tutti.so
 lib/pkgconfig/tutti-lua.pc
 lib/pkgconfig/tutti-static.pc
 lib/pkgconfig/tutti.pc
+share/bash-completion/completions/tutti
+share/fish/vendor_completions.d/tutti.fish
+share/man/man1/tutti.1
+share/zsh/site-functions/_tutti
 ]]
 
 local function check_install()

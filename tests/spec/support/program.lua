@@ -52,6 +52,48 @@ function program.run_script(source, ...)
   return program.run(program.path, "run", file.path, ...)
 end
 
+--- A new folder with these files ({ ["a.lua"] = text }), for program.remove.
+function program.folder(files)
+  local folder = os.tmpname()
+  os.remove(folder)
+  assert(os.execute("mkdir " .. program.quote(folder)))
+  for name, text in pairs(files) do
+    local file = assert(io.open(folder .. "/" .. name, "wb"))
+    file:write(text)
+    file:close()
+  end
+  return folder
+end
+
+function program.remove(folder)
+  os.execute("rm -rf " .. program.quote(folder))
+end
+
+local function environment(env)
+  local words, settings = { "env" }, {}
+  for name, value in pairs(env or {}) do
+    if value then
+      settings[#settings + 1] = name .. "=" .. value
+    else
+      table.move({ "-u", name }, 1, 2, #words + 1, words)
+    end
+  end
+  return table.move(settings, 1, #settings, #words + 1, words)
+end
+
+--- Run script.lua of a new folder. `how`: command (default "run"), before (options), env (false unsets).
+function program.script(source, how, ...)
+  local folder = program.folder({ ["script.lua"] = source })
+  local words = environment(how.env)
+  table.move({ program.path, how.command or "run" }, 1, 2, #words + 1, words)
+  table.move(how.before or {}, 1, #(how.before or {}), #words + 1, words)
+  words[#words + 1] = folder .. "/script.lua"
+  table.move({ ... }, 1, select("#", ...), #words + 1, words)
+  local code, out, err = program.run(table.unpack(words))
+  program.remove(folder)
+  return code, out, err
+end
+
 --- A line of shell in which %s stands for `tutti run FILE`.
 function program.shell_script(line, source)
   local file <close> = program.file(source)

@@ -1,0 +1,156 @@
+-- SPDX-License-Identifier: MIT
+--- What the program does with the graph of a script: runs one that is returned; lists or plans one in place of
+--- running it.
+---
+--- Layer: lua. Thread: the program's loop state.
+--- Invariant: with session.guard set, nothing is started through tutti and no file changed.
+---@module "tutti.program"
+local core = require("tutti.core")
+local options = require("tutti.options")
+local say = require("tutti.say")
+local session = require("tutti.session")
+
+local program = {}
+
+local GOOD, BAD_USAGE, WRONG = 0, 2, 3
+
+-- What was asked for in place of running, for messages and decisions.
+local function asked()
+  if session.plan then
+    return "plan"
+  elseif session.list then
+    return "list"
+  end
+  return session.help and "help" or nil
+end
+
+local COMMAND = { plan = "tutti plan", list = "tutti run --list", help = "tutti run FILE --help" }
+
+-- End the script; what it has begun is cancelled and joined.
+local function finish(status)
+  os.exit(status)
+end
+
+local function refuse(message)
+  say(("tutti: %s\n"):format(message))
+  finish(BAD_USAGE)
+end
+
+-- ---- selectors -----------------------------------------------------------------------------
+
+-- A word that spells a task, with + and ! before it and + behind it, is that task whatever is in its name.
+local function quote_name(graph, word)
+  local by_name = graph.by_name
+  if by_name[word] then
+    return ("'%s'"):format(word)
+  end
+  local head, name, tail = word:match("^([+!]*)(.-)(%+?)$")
+  return by_name[name] and ("%s'%s'%s"):format(head, name, tail) or word
+end
+
+local function can_be_quoted(word)
+  return word:find("[^%w_%-%.]") and not word:find("['\\]")
+end
+
+-- The words of the command line as one selector, or nil for all.
+local function selector_of(graph, words)
+  local parts = {}
+  for i, word in ipairs(words) do
+    parts[i] = can_be_quoted(word) and quote_name(graph, word) or word
+  end
+  return #parts > 0 and table.concat(parts, ", ") or nil
+end
+
+-- Selectors that do not parse or name nothing are a wrong command line.
+local function check_selector(graph, selector)
+  local ok, err = pcall(graph.plan, graph, selector)
+  if ok then
+    return err
+  end
+  graph:plan() -- what is wrong with the graph itself is no fault of the command line
+  refuse(("%s: %s"):format(session.file or "-e", tostring(err.message or err)))
+end
+
+-- ---- in place of running -------------------------------------------------------------------
+
+-- Print what was asked for of a graph and end the script.
+local function show(graph, plan, selector)
+  local shown = require("tutti.program.show")
+  local what = asked()
+  if what == "plan" then
+    shown.plan(plan, session.plan, selector)
+  elseif what == "list" then
+    shown.list(plan)
+  else
+    require("tutti.program.help").print(graph)
+  end
+  io.stdout:flush()
+  finish(GOOD)
+end
+
+-- g:run(given) of a script that is guarded.
+local function instead_of_run(graph, given)
+  local selector = given
+  if type(given) == "table" and #given <= 1 then
+    selector = given[1]
+  end
+  show(graph, graph:plan(selector), selector)
+end
+
+--- From now on nothing is to run: g:run shows its graph, other starts are refused.
+function program.guard()
+  session.guard = instead_of_run
+  require("tutti.program.guard").install(function(what, level)
+    if asked() == "help" then
+      require("tutti.program.help").print()
+      io.stdout:flush()
+      finish(GOOD)
+    end
+    core.usage(("%s: %s runs nothing: do this inside a task of the graph"):format(what, COMMAND[asked()]),
+      level + 1)
+  end)
+  core.helper("script_returned", program.returned)
+end
+
+-- ---- a graph that was returned -------------------------------------------------------------
+
+-- What the words behind FILE say counts, now that it is known whom they are for.
+local function take_late()
+  local late = session.late
+  if late.problem then
+    refuse(("%s (behind %s, which returned a graph)"):format(late.problem, session.file or "-e"))
+  end
+  session.jobs = late.jobs or session.jobs
+  session.list = session.list or late.list
+  session.plan = session.plan and late.plan or session.plan
+  return late.words
+end
+
+-- The script has ended without a graph.
+local function without_graph()
+  local what = asked()
+  if what == "help" then
+    return session.guard and require("tutti.program.help").print()
+  elseif what then
+    say(("tutti: %s: \"%s\" neither calls g:run nor returns a graph\n")
+      :format(COMMAND[what], session.file or "-e"))
+    finish(WRONG)
+  end
+end
+
+--- What the script returned: a graph is run, listed or planned, in the script's own task.
+---@async
+function program.returned(value)
+  if not (options.is_graph and options.is_graph(value)) then
+    return without_graph()
+  end
+  local selector = selector_of(value, take_late())
+  session.selector = selector
+  local plan = selector and check_selector(value, selector) or value:plan()
+  if asked() then
+    show(value, plan, selector)
+  end
+  value:run({ selector }):await()
+end
+
+return program

@@ -1,0 +1,76 @@
+-- SPDX-License-Identifier: MIT
+-- `tutti run FILE --list` and `--help`: what a script has, in columns on a terminal and in fields elsewhere.
+local describe, it, assert = describe, it, assert
+local program = require("tests.spec.support.program")
+local screen = require("tests.spec.support.screen")
+local _ENV = _G -- luacheck: ignore
+
+local GRAPH = [[
+#!/usr/bin/env tutti
+-- SPDX-License-Identifier: MIT
+-- Deploys the site.
+--
+--   tutti run script.lua
+
+-- Not this.
+local tutti = require("tutti")
+local g = tutti.graph("deploy")
+g:task("zebra", { description = "comes first\nof all", tags = { "slow", "net" } }, function() print("ran") end)
+g:task("assets", { needs = { "zebra" }, tags = { "net" } }, function() print("ran") end)
+g:task("build all", { needs = { "assets" }, description = "a\ttab" }, function() print("ran") end)
+]]
+
+describe("--list", function()
+  it("prints name, description and tags between tabs, in order of addition", function()
+    local wanted = "zebra\tcomes first\tslow,net\nassets\t\tnet\nbuild all\ta tab\t\n"
+    assert.same({ 0, wanted, "" }, { program.script(GRAPH .. "return g", {}, "--list") })
+    assert.same({ 0, wanted, "" }, { program.script(GRAPH .. "return g", { before = { "--list" } }) })
+    assert.same({ 0, wanted, "" }, { program.script(GRAPH .. "g:run():await()", { before = { "--list" } }) })
+  end)
+
+  it("prints columns on a terminal, cut to its width", function()
+    local folder = program.folder({ ["g.lua"] = GRAPH .. "return g" })
+    local s <close> = screen.start({ program.path, "run", folder .. "/g.lua", "--list" }, { cols = 30, rows = 10 })
+    assert.equal(0, s:status())
+    assert.equal('deploy: 3 tasks\n  zebra      comes first  [sl…\n  assets     [net]\n  build all  a tab',
+      (s:text():gsub("%s+$", "")))
+    program.remove(folder)
+  end)
+
+  it("says so of a script without a graph, and of a graph that cannot be planned", function()
+    local code, out, err = program.script("print(1)", { before = { "--list" } })
+    assert.same({ 3, "1\n" }, { code, out })
+    assert.matches("tutti run %-%-list: \"[^\n]*script.lua\" neither calls g:run nor returns a graph\n$", err)
+    code, out, err = program.script(GRAPH .. 'g:task("x", { needs = { "asets" } }, print) return g', {}, "--list")
+    assert.same({ 3, "" }, { code, out })
+    assert.matches('did you mean "assets"', err)
+  end)
+
+  it("is the script's own word if it returns no graph", function()
+    assert.same({ 0, "--list\n", "" }, { program.script("print(...)", {}, "--list") })
+  end)
+end)
+
+describe("--help behind FILE", function()
+  it("prints the comment at the top and the tasks", function()
+    local code, out, err = program.script(GRAPH .. "return g", {}, "--help")
+    assert.same({ 0, "" }, { code, err })
+    assert.matches("^usage: [^\n]*tutti run [^\n]*script.lua %[selector%]%.%.%.\n\n"
+      .. "Deploys the site%.\n\n  tutti run script%.lua\n\ntasks of graph \"deploy\":\n"
+      .. "  zebra      comes first  %[slow, net%]\n  assets     %[net%]\n  build all  a tab\n", out)
+    assert.is_nil(out:find("SPDX") or out:find("Not this"))
+  end)
+
+  it("is the script's own word if it returns no graph", function()
+    assert.same({ 0, "--help\n", "" }, { program.script("print(...)", {}, "--help") })
+  end)
+end)
+
+describe("words behind FILE of a script that returns a graph", function()
+  it("are told when they are wrong, with 2, and nothing runs", function()
+    local code, out, err = program.script(GRAPH .. "return g", {}, "--lits")
+    assert.same({ 2, "" }, { code, out })
+    assert.matches('unknown option "%-%-lits" %(did you mean %-%-list%?%) %(behind [^\n]*, which returned a graph%)\n$',
+      err)
+  end)
+end)
