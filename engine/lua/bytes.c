@@ -195,7 +195,7 @@ static struct range check_range(lua_State *L, int index, size_t size, const char
 static int l_buffer(lua_State *L)
 {
     size_t length = 0;
-    uint64_t size = tutti__size_check(L, 1, "tutti.buffer");
+    uint64_t size = tutti__size_check(L, 1, "tutti.buffer", 1);
     if (!lua_isnoneornil(L, 2) && lua_type(L, 2) != LUA_TSTRING)
         return tutti__usage(L, 1, "tutti.buffer: the contents must be a string, got %s",
                             luaL_typename(L, 2));

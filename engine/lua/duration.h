@@ -3,6 +3,7 @@
  * duration.h - durations and sizes as scripts write them: 0.25, "250ms", "1m30s"; 4096, "64KiB".
  *
  * Layer: lua. Lua has seconds, C has nanoseconds; this is the only place where one becomes the other.
+ * Numbers are read here; texts by the grammars of the Lua half (lua/tutti/grammar/).
  */
 #ifndef TUTTI_LUA_DURATION_H
 #define TUTTI_LUA_DURATION_H
@@ -24,7 +25,7 @@ uint64_t tutti__duration_check_at(lua_State *L, int index, const char *what, int
 /* Seconds as ns, rounded up; at most UINT64_MAX - 1. */
 uint64_t tutti__duration_ns(double seconds);
 
-/* The size at `index` in bytes. Raises: usage. */
-uint64_t tutti__size_check(lua_State *L, int index, const char *what);
+/* The size at `index` in bytes. Raises: usage; `level` as above. */
+uint64_t tutti__size_check(lua_State *L, int index, const char *what, int level);
 
 #endif

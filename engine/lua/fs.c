@@ -8,7 +8,6 @@
  */
 #include "lua/fs.h"
 
-#include <fnmatch.h>
 #include <limits.h>
 #include <string.h>
 #include <unistd.h>
@@ -226,17 +225,9 @@ static int l_next(lua_State *L)
     return tutti__fs_perform(L);
 }
 
-/* core.fs_match(pattern, name) -> boolean: one part of a glob   [-2, +1, v] */
-static int l_match(lua_State *L)
-{
-    lua_pushboolean(L, fnmatch(luaL_checkstring(L, 1), luaL_checkstring(L, 2), FNM_PERIOD) == 0);
-    return 1;
-}
-
 const luaL_Reg tutti__fs_functions[] = {
     { "fs_read", l_read },   { "fs_write", l_write },   { "fs_append", l_append },
     { "fs_open", l_open },   { "fs_next", l_next },     { "fs_close", close_file },
     { "fs_list", l_list },   { "fs_mkdir", l_mkdir },   { "fs_remove", l_remove },
-    { "fs_stat", l_stat },   { "fs_lstat", l_lstat },   { "fs_match", l_match },
-    { NULL, NULL },
+    { "fs_stat", l_stat },   { "fs_lstat", l_lstat },   { NULL, NULL },
 };

@@ -215,10 +215,11 @@ static int l_duration(lua_State *L)
     return 1;
 }
 
-/* core.size(value, what) -> bytes   [-2, +1, v] */
+/* core.size(value, what[, level]) -> bytes; level: whose line an error names   [-n, +1, v] */
 static int l_size(lua_State *L)
 {
-    uint64_t bytes = tutti__size_check(L, 1, luaL_checkstring(L, 2));
+    int level = (int)luaL_optinteger(L, 3, 1);
+    uint64_t bytes = tutti__size_check(L, 1, luaL_checkstring(L, 2), level);
     lua_pushinteger(L, bytes > LUA_MAXINTEGER ? LUA_MAXINTEGER : (lua_Integer)bytes);
     return 1;
 }

@@ -170,14 +170,6 @@ end
 
 -- ---- glob ----------------------------------------------------------------------------------
 
-local function is_pattern(part)
-  return part:find("[%*%?%[]") ~= nil
-end
-
-local function literal(part)
-  return (part:gsub("\\(.)", "%1"))
-end
-
 -- Entries of a folder; none where there is no such folder or it may not be read, as in a shell.
 local function entries_of(folder)
   return list_or_tell(folder == "" and "." or folder, function() end) or {}
@@ -194,6 +186,13 @@ end
 
 local expand
 
+local function add(state, path)
+  if not state.is_found[path] then
+    state.is_found[path] = true
+    state.found[#state.found + 1] = path
+  end
+end
+
 -- `**`: the folder itself, and every folder below it that is not hidden; links are not followed.
 local function expand_deep(state, folder, i)
   local is_last = i == #state.parts
@@ -204,7 +203,7 @@ local function expand_deep(state, folder, i)
     if entry.name:sub(1, 1) ~= "." then
       local path = join(folder, entry.name)
       if is_last then
-        state.found[#state.found + 1] = path
+        add(state, path)
       end
       if entry.type == "directory" then
         expand_deep(state, path, i)
@@ -216,10 +215,10 @@ end
 local function expand_pattern(state, folder, i)
   local part, is_last = state.parts[i], i == #state.parts
   for _, entry in ipairs(entries_of(folder)) do
-    if core.fs_match(part, entry.name) then
+    if part.matches(entry.name) then
       local path = join(folder, entry.name)
       if is_last then
-        state.found[#state.found + 1] = path
+        add(state, path)
       elseif entry.type == "directory" or entry.type == "link" or entry.type == "unknown" then
         expand(state, path, i + 1)
       end
@@ -230,35 +229,37 @@ end
 -- Add to state.found what the parts from `i` on match below `folder`.
 function expand(state, folder, i)
   local part = state.parts[i]
-  if part == "**" then
+  if part.deep then
     expand_deep(state, folder, i)
-  elseif is_pattern(part) then
+  elseif part.matches then
     expand_pattern(state, folder, i)
   elseif i < #state.parts then
-    expand(state, join(folder, literal(part)), i + 1)
-  elseif exists(join(folder, literal(part))) then
-    state.found[#state.found + 1] = join(folder, literal(part))
+    expand(state, join(folder, part.name), i + 1)
+  elseif exists(join(folder, part.name)) then
+    add(state, join(folder, part.name))
   end
 end
 
 --- The paths that match a pattern, sorted by bytes: `*` and `?` match within a name, `[a-z]` and
---- `[!a-z]` one byte of a set, `**` as a whole part any number of folders; a backslash takes the next
---- byte as it is. A leading dot is matched only by a dot. No match is an empty list.
+--- `[!a-z]` one character of a set, `{a,b}` either, `**` as a whole part any number of folders; a backslash
+--- takes the next character as it is. A leading dot is matched only by a dot. No match is an empty list.
 ---@async
 ---@return string[]
 function fs.glob(pattern)
   check_path("fs.glob", pattern, 2)
-  local parts = {}
-  for part in pattern:gmatch("[^/]+") do
-    if not (part == "**" and parts[#parts] == "**") then
-      parts[#parts + 1] = part
+  local alternatives, err = require("tutti.grammar.glob").paths(pattern)
+  if not alternatives then
+    core.usage("fs.glob: " .. err.message, 2)
+  end
+  local state = { found = {}, is_found = {} }
+  for _, parts in ipairs(alternatives) do
+    state.parts = parts
+    if #parts > 0 then
+      expand(state, parts.is_absolute and "/" or "", 1)
+    elseif parts.is_absolute then
+      add(state, "/")
     end
   end
-  if #parts == 0 then
-    return pattern ~= "" and { "/" } or {}
-  end
-  local state = { parts = parts, found = {} }
-  expand(state, pattern:sub(1, 1) == "/" and "/" or "", 1)
   table.sort(state.found)
   return state.found
 end

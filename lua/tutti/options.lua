@@ -126,4 +126,28 @@ function options.task(what, given, level)
   return checked
 end
 
+-- ---- durations and sizes -------------------------------------------------------------------
+
+local TEXTS_MAX = 1000
+
+-- What the C half calls for a text: its value, or nil and what is wrong. Programs use few texts many times.
+local function reader(grammar)
+  local known, count = {}, 0
+  return function(text)
+    local value, err = known[text], nil
+    if not value then
+      value, err = require("tutti.grammar." .. grammar).parse(text)
+      if not value then
+        return nil, err.message
+      end
+      known, count = count < TEXTS_MAX and known or {}, count < TEXTS_MAX and count + 1 or 1
+      known[text] = value
+    end
+    return value
+  end
+end
+
+core.helper("read_duration", reader("duration"))
+core.helper("read_size", reader("size"))
+
 return options

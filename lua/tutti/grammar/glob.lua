@@ -46,9 +46,10 @@ end
 local function set()
   local class = P("[:") * peg.node(Cg(C(expect(class_name, "a class such as digit or alpha")), "class"))
     * expect(P(":]"), "\":]\"")
-  local high = expect(escaped + (char - "/"), "a character")
+  local quoted = P("\\") / "" * expect(char - "/", "a character other than / after \\")
+  local high = expect(quoted + (char - S("/\\")), "a character")
   local function member(one)
-    local low = escaped + (one - "[:")
+    local low = quoted + (one - "\\" - "[:")
     return class + peg.node(Cs(low) * (P("-") * -P("]") * Cs(high)) ^ -1)
   end
   local body = member(char - "/") * member(char - S("/]")) ^ 0

@@ -75,7 +75,8 @@ local function finish_leaf(node, given)
     if not flats then
       return nil, err
     end
-    node.name = #flats == 1 and glob.literal(flats[1]) or nil
+    local name = #flats == 1 and glob.literal(flats[1])
+    node.name = name ~= "" and name or nil
     node.matches = not node.name and glob.matcher(flats) or nil
     node.glob = node.matches and node.glob or nil
   end
