@@ -134,12 +134,13 @@ local TEXTS_MAX = 1000
 local function reader(grammar)
   local known, count = {}, 0
   return function(text)
-    local value, err = known[text], nil
+    local value = known[text]
     if not value then
-      value, err = require("tutti.grammar." .. grammar).parse(text)
-      if not value then
+      local read, err = require("tutti.grammar." .. grammar).parse(text)
+      if not read then
         return nil, err.message
       end
+      value = read
       known, count = count < TEXTS_MAX and known or {}, count < TEXTS_MAX and count + 1 or 1
       known[text] = value
     end
