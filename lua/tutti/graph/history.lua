@@ -19,6 +19,7 @@ local history = {}
 
 local HEAD = "tutti durations 1"
 local RUN_SECONDS = 1 -- shorter runs are not worth a file
+local TASK_SECONDS = 0.01 -- nor are shorter tasks worth a line, or a field in their node
 local TASKS_MAX = 10000 -- the longest ones
 
 -- ---- where ---------------------------------------------------------------------------------
@@ -132,12 +133,13 @@ function history.run_ended(run, elapsed)
   local keeps = session.is_program and elapsed > RUN_SECONDS
   local known = keeps and history.of(run.graph)
   for _, entry in ipairs(run.list) do
-    if entry.state == "done" and entry.elapsed then
-      if entry.node then
-        entry.node.measured = entry.elapsed
+    local seconds, node = entry.state == "done" and entry.elapsed, entry.node
+    if seconds and (seconds >= TASK_SECONDS or node and node.measured) then
+      if node then
+        node.measured = seconds
       end
       if known then
-        known[entry.name] = entry.elapsed
+        known[entry.name] = seconds
       end
     end
   end

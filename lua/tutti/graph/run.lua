@@ -17,16 +17,23 @@ local body = require("tutti.graph.body")
 local core = require("tutti.core")
 local entries = require("tutti.graph.entry")
 local gate = require("tutti.graph.gate")
+local estimates = require("tutti.graph.left")
 local options = require("tutti.options")
 local result = require("tutti.graph.result")
+local session = require("tutti.session")
 local watch = require("tutti.watch")
 
 local NUMBER, STATE, SETTLED = entries.NUMBER, entries.STATE, entries.SETTLED
 local now = core.now
 
+local WORTH_KEEPING = 0.1 -- seconds: what shorter runs have measured helps nobody to wait
+
 local run_meta = { __name = "tutti.run" }
 local methods = {}
 run_meta.__index = methods
+function run_meta:__tostring()
+  return ("run %d of graph \"%s\" (%d of %d tasks left)"):format(self.id, self.name, self.left, self.total)
+end
 
 -- Handle of a run's task -> the run.
 local runs = setmetatable({}, { __mode = "k" })
@@ -110,6 +117,9 @@ function methods.task(run, name, given, f)
       :format(type(run)), 2)
   end
   local entry, broken = require("tutti.graph.add")(run, 2, name, given, f)
+  if run.estimate then
+    estimates.count(run.estimate, entry, 1)
+  end
   if watch.on then
     watch.on("task_added", run, entry)
   end
@@ -126,6 +136,11 @@ function methods.task(run, name, given, f)
   return entry.task
 end
 
+--- Seconds until it ends, as far as can be said; or nil.
+function methods.remaining(run)
+  return estimates.remaining(run)
+end
+
 -- ---- ends ----------------------------------------------------------------------------------
 
 local COUNTED = { done = "succeeded", failed = "failed", cancelled = "cancelled", skipped = "skipped" }
@@ -140,6 +155,12 @@ function close(run, entry, state)
   local counted = COUNTED[state]
   counts[counted] = counts[counted] + 1
   run.left = run.left - 1
+  if state == "done" then
+    run.spent = run.spent + (entry.ended - entry.began)
+  end
+  if run.estimate then
+    estimates.count(run.estimate, entry, -1)
+  end
   local ticket = entry.ticket
   if ticket then
     entry.ticket = nil
@@ -375,6 +396,9 @@ local function finish(run)
   end
   run.ended, run.is_over = now(), true
   run.result = result.new(run)
+  if run.ended - run.began > WORTH_KEEPING then
+    require("tutti.graph.history").run_ended(run, run.ended - run.began)
+  end
   if watch.on then
     watch.on("run_ends", run, run.result)
   end
@@ -413,7 +437,7 @@ end
 local function read_jobs(given, mode, level)
   local jobs = given.jobs
   if jobs == nil then
-    jobs = require("tutti.session").jobs
+    jobs = session.jobs
   elseif math.type(jobs) ~= "integer" or jobs < 1 then
     core.usage(("g:run: option \"jobs\" must be a whole number, 1 or more, got %s")
       :format(type(jobs) == "number" and tostring(jobs) or type(jobs)), level + 1)
@@ -458,7 +482,7 @@ local function new(graph, plan, opts)
   local run = { id = count_made, graph = graph, name = graph.name, plan = plan, mode = opts.mode,
     jobs = opts.jobs, on_failure = opts.on_failure, total = #plan.nodes, left = #plan.nodes,
     counts = { running = 0, succeeded = 0, failed = 0, skipped = 0, cancelled = 0 },
-    began = now(), places = {}, owners = {}, let_in = {}, fresh = {} }
+    began = now(), spent = 0, places = {}, owners = {}, let_in = {}, fresh = {} }
   run.jobs_gate = opts.jobs and gate.new("jobs", opts.jobs)
   run.is_open = not run.jobs_gate
   run.entry_meta = entries.meta(run)
@@ -467,11 +491,24 @@ local function new(graph, plan, opts)
   return setmetatable(run, run_meta)
 end
 
+-- In the program those who show runs are there from the first one on.
+local function listen()
+  listen = function() end
+  if session.is_program then
+    require("tutti.progress").start()
+    require("tutti.report.listen").start()
+  end
+end
+
 local run = {}
 
 --- What g:run does: plan, check, start. `level` is that of the caller's line.
 ---@return table # the run's task
 function run.start(graph, given, level)
+  if session.guard then -- `tutti plan`: nothing runs
+    return session.guard(graph, given)
+  end
+  listen()
   local opts = read(given, level + 1)
   local plan = graph:plan(opts.selector)
   local made = new(graph, plan, opts)
