@@ -17,7 +17,8 @@ end
 describe("lines", function()
   it("are the bytes between newlines", function()
     assert.same({ "a\r", "b\r" }, lines_of({ "printf", "a\\r\\nb\\r\\n" }))
-    assert.same({ "\255\254", "\192\128", "\0x" }, lines_of({ "printf", "\\377\\376\\n\\300\\200\\n\\000x\\n" }))
+    local bytes = "\\377\\376\\n\\300\\200\\n\\000x\\n"
+    assert.same({ "\255\254", "\192\128", "\0x" }, lines_of({ "printf", bytes }))
     assert.same({ "", "", "" }, lines_of({ "printf", "\\n\\n\\n" }))
     assert.same({}, lines_of({ "true" }))
     assert.same({ "10%\r50%\r100%" }, lines_of({ "printf", "10%%\\r50%%\\r100%%" }))
