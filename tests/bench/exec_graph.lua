@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
--- 2,000 x /bin/true as tasks of a graph, 4 at a time, against make -j4 and ninja -j4 with as many targets: whole
--- runs, from the start of the program to its end. They take turns, and the median of the rounds' ratios counts.
+-- 2,000 x /bin/true as tasks of a graph, 4 at a time, against make -j4 and ninja -j4 with as many targets:
+-- whole runs, from the start of the program to its end. They take turns, and the median of the rounds' ratios
+-- counts.
 local tutti = require("tutti")
 
 local N, ROUNDS = 2000, tonumber((...)) or 9
