@@ -135,15 +135,30 @@ static int next_signal(int first, int count)
     }
 }
 
+/* Lock stderr if a short line would go out soon. A pager may have stopped reading, with another thread in the
+ * middle of a write; the signal must not wait for that. */
+static bool try_lock_stderr(void)
+{
+    static const struct timespec moment = { .tv_nsec = 5000000 };
+    for (int tries = 0; tries < 20; tries++) {
+        struct pollfd out = { .fd = STDERR_FILENO, .events = POLLOUT };
+        if (poll(&out, 1, 0) == 1 && (out.revents & POLLOUT) != 0 && ftrylockfile(stderr) == 0)
+            return true;
+        (void)nanosleep(&moment, NULL);
+    }
+    return false;
+}
+
 /* Said here and not by the loop, which may be busy in a script. */
 static void say(int number, int count)
 {
     const char *what = number == SIGINT ? "interrupted (Ctrl-C)"
         : number == SIGTERM ? "terminated (SIGTERM)" : "hung up (SIGHUP)";
-    if (number == SIGPIPE)
+    if (number == SIGPIPE || !try_lock_stderr())
         return; /* nobody reads the output any more: what ends by that ends in silence */
     fprintf(stderr, count == 1 ? "tutti: %s: stopping, for up to 10 s; once more kills\n"
                                : "tutti: %s: killed\n", what);
+    funlockfile(stderr);
 }
 
 /* Does a task of the script await it? The first Ctrl-C only: the second is for whoever sits there. */

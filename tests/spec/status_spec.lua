@@ -107,6 +107,22 @@ describe("the exit status", function()
     assert.same({ "141\n", "" }, { out, err })
   end)
 
+  it("is 130 at the third Ctrl-C even where a pager has stopped reading", function()
+    local file <close> = program.file([[
+      io.open(arg[0] .. ".up", "w"):close()
+      while true do io.stderr:write("x") end]])
+    local line = ([[
+      mkfifo FILE.fifo
+      sleep 60 <FILE.fifo & reader=$!
+      env --default-signal=INT PROGRAM run FILE 2>FILE.fifo & pid=$!
+      while ! test -e FILE.up; do sleep 0.02; done
+      for i in 1 2 3; do sleep 0.2; kill -INT $pid; done
+      wait $pid; status=$?
+      kill $reader; rm FILE.fifo FILE.up; (exit $status)]]):gsub("%u%u%u%u+",
+      { FILE = file.path, PROGRAM = program.path })
+    assert.equal(130, (program.shell(line)))
+  end)
+
   for name, expected in pairs({ INT = 130, TERM = 143, HUP = 129 }) do
     it(("is %d after SIG%s, whatever the script does then"):format(expected, name), function()
       local file <close> = program.file(HEAD .. [[
