@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { BAR_MIN = 6, BAR_MAX = 30, NOTE_MIN = 12, COLS_MAX = 250, PARTS_MAX = 8 };
+enum { BAR_MIN = 8, BAR_MAX = 30, BAR_WEIGHT = 4, NOTE_MIN = 12, COLS_MAX = 250, PARTS_MAX = 8 };
 
 static const char red[] = "\033[31m";
 static const char green[] = "\033[32m";
@@ -139,6 +139,8 @@ static void draw_bar(struct cli_text *text, const struct cli_model *model, const
         line.room -= line.room / 3 - head.room;
         put(&line, plain, " ");
     }
+    while (weight > BAR_WEIGHT && widths_of(parts, count, weight) > line.room - 1 - BAR_MIN)
+        weight--;
     while (weight > 1 && widths_of(parts, count, weight) > line.room)
         weight--;
     int rest = line.room - widths_of(parts, count, weight) - 1;

@@ -21,6 +21,9 @@
 #include <time.h>
 #include <unistd.h>
 
+/* A column that is not known stays so up to the next beginning of a line. */
+enum { UNKNOWN = -1 };
+
 enum { ROWS_BYTES = 64 * 1024, FRAME_BYTES = ROWS_BYTES + 8 * 1024, END_MS = 200 };
 
 /* Where in an escape sequence the text stands. */
@@ -33,7 +36,11 @@ static struct {
     bool is_over;       /* [mu] no block any more */
     bool is_line_open;  /* [mu] something stands on the cursor's row */
     int column;         /* [mu] of the cursor, counted on from row to row since the newline */
+    int width;          /* [mu] the farthest column that the line has reached */
     int cols;           /* [mu] the terminal's width when that was counted */
+    char last[32];      /* [mu] the last character, with marks that combine with it */
+    size_t last_size;   /* [mu] */
+    int last_cells;     /* [mu] */
     enum scan scan;     /* [mu] */
     atomic_bool is_shown; /* stored under mu; a signal handler loads it, order does not matter */
 } terminal = { .mu = PTHREAD_MUTEX_INITIALIZER, .fd = -1, .cols = 80 };
@@ -85,33 +92,58 @@ static bool write_all(struct iovec *parts, int count)
     return true;
 }
 
-static bool write_text(const char *text)
+/* After a row that is full the cursor hangs at its end: it goes to the next row with the next character, not
+ * with this one. */
+static bool is_hanging(void)
 {
-    struct iovec part = { .iov_base = (void *)(uintptr_t)text, .iov_len = strlen(text) };
-    return write_all(&part, 1);
+    return terminal.is_line_open && terminal.column > 0 && terminal.column % terminal.cols == 0;
 }
 
-/* What erases the block. What people type behind an open line stands left of the cursor, and stays. */
-static const char *eraser(void)
+/* What cursor movements undo: the last character once more, at its place, makes the cursor hang again. */
+static void hang_again(struct cli_text *frame)
 {
-    return terminal.is_line_open ? "\033[J" : "\r\033[J";
+    cli_text_addf(frame, "\033[%dG", terminal.cols - terminal.last_cells + 1);
+    cli_text_add(frame, terminal.last, terminal.last_size);
+}
+
+/* Is something of the text right of the cursor, as after "10%\r"? */
+static bool is_amid_line(void)
+{
+    return terminal.column < terminal.width || terminal.column == UNKNOWN;
+}
+
+/* What erases the block. What people type behind an open line stands left of the cursor, and stays; if they
+ * have typed Enter the cursor stands in the block. */
+static void add_eraser(struct cli_text *frame)
+{
+    if (!terminal.is_line_open)
+        cli_text_addf(frame, "\r\033[J");
+    else if (is_amid_line() || is_hanging())
+        cli_text_addf(frame, "\0337\r\n\033[J\0338");
+    else
+        cli_text_addf(frame, "\033[J");
+    if (is_hanging())
+        hang_again(frame);
 }
 
 /* [terminal.mu] */
 static void erase(void)
 {
-    if (atomic_exchange(&terminal.is_shown, false))
-        (void)write_text(eraser());
+    struct cli_text frame = { frame_bytes, 0, sizeof frame_bytes };
+    if (!atomic_exchange(&terminal.is_shown, false))
+        return;
+    add_eraser(&frame);
+    struct iovec part = { .iov_base = frame.bytes, .iov_len = frame.size };
+    (void)write_all(&part, 1);
 }
-
-/* A column that is not known stays so up to the next beginning of a line. */
-enum { UNKNOWN = -1 };
 
 static void follow_control(char byte)
 {
     terminal.scan = byte == 0x1B ? SCAN_ESCAPE : SCAN_PLAIN;
     if (byte == '\n')
         terminal.is_line_open = false;
+    if (byte == '\n')
+        terminal.width = 0;
     if (byte == '\n' || byte == '\r')
         terminal.column = 0;
     else if (byte == '\t' || byte == '\b' || byte == '\v' || byte == '\f')
@@ -124,14 +156,24 @@ static size_t follow_character(const char *bytes, size_t size)
     size_t used = 1;
     int cells = cli_text_cells(bytes, size, &used);
     terminal.is_line_open = true;
+    if (cells > 0) {
+        terminal.last_size = 0;
+        terminal.last_cells = cells;
+    }
+    if (used <= sizeof terminal.last - terminal.last_size) {
+        memcpy(terminal.last + terminal.last_size, bytes, used);
+        terminal.last_size += used;
+    }
     if (terminal.column == UNKNOWN)
         return used;
     terminal.column += cells == 2 && terminal.column % terminal.cols == terminal.cols - 1;
     terminal.column += cells;
+    terminal.width = terminal.width > terminal.column ? terminal.width : terminal.column;
     return used;
 }
 
-/* Within an escape sequence. Those that colour take no room; where others leave the cursor is not known. */
+/* Within an escape sequence. Those that colour take no room; of others it is not known where they leave
+ * the cursor. */
 static void follow_sequence(char byte)
 {
     switch (terminal.scan) {
@@ -167,16 +209,6 @@ static size_t follow(const char *bytes, size_t size)
     return 1;
 }
 
-/* A row that is full: the cursor hangs at its end, and what is painted would pull it back onto the last
- * character. So it goes to the next row, where it would go with the next character anyhow. */
-static void leave_full_row(int cols)
-{
-    if (!terminal.is_line_open || terminal.column <= 0 || terminal.cols != cols || terminal.column % cols != 0)
-        return;
-    (void)write_text(" \b");
-    terminal.is_line_open = false;
-}
-
 /* What stands before the last newline does not matter. */
 static void follow_all(const char *bytes, size_t size)
 {
@@ -195,8 +227,10 @@ ssize_t cli_terminal_write(const char *bytes, size_t size, bool *has_hidden)
 {
     pthread_mutex_lock(&terminal.mu);
     *has_hidden = atomic_exchange(&terminal.is_shown, false);
-    const char *before = *has_hidden ? eraser() : "";
-    struct iovec parts[2] = { { .iov_base = (void *)(uintptr_t)before, .iov_len = strlen(before) },
+    struct cli_text frame = { frame_bytes, 0, sizeof frame_bytes };
+    if (*has_hidden)
+        add_eraser(&frame);
+    struct iovec parts[2] = { { .iov_base = frame.bytes, .iov_len = frame.size },
                               { .iov_base = (void *)(uintptr_t)bytes, .iov_len = size } };
     bool is_written = write_all(parts, 2);
     int error = errno;
@@ -222,7 +256,7 @@ static bool is_foreground(void)
 static void compose(struct cli_text *frame, const struct cli_text *rows, int count)
 {
     int below = count - 1 + (terminal.is_line_open ? 1 : 0);
-    cli_text_addf(frame, "\033[?2026h%s", terminal.is_line_open ? "\033[K" : "\r");
+    cli_text_addf(frame, "\033[?2026h%s", terminal.is_line_open ? "" : "\r");
     for (int i = 0; i < below; i++)
         cli_text_add(frame, "\033D", 2);
     if (below > 0)
@@ -237,7 +271,10 @@ static void compose(struct cli_text *frame, const struct cli_text *rows, int cou
         cli_text_add(frame, at, (size_t)(end - at));
         cli_text_addf(frame, "%s", i + 1 < count ? "\033[K\r\n" : "\033[J");
     }
-    cli_text_addf(frame, "\033[?7h\0338\033[?2026l");
+    cli_text_addf(frame, "\033[?7h\0338");
+    if (is_hanging())
+        hang_again(frame);
+    cli_text_addf(frame, "\033[?2026l");
 }
 
 /* [terminal.mu] */
@@ -253,7 +290,6 @@ static void paint(cli_render *render)
         erase();
         return;
     }
-    leave_full_row(cols);
     compose(&frame, &rows, count);
     struct iovec part = { .iov_base = frame.bytes, .iov_len = frame.size };
     atomic_store(&terminal.is_shown, true); /* before, for a crash in the middle of it */

@@ -28,7 +28,7 @@ void cli_text_addf(struct cli_text *text, const char *format, ...)
 /* How many cells `name` takes when it is made harmless. */
 int cli_text_width(const char *name);
 
-/* How many cells the character takes that begins with these `size` bytes, and in *used how many bytes it has. */
+/* How many cells the character takes that begins with these `size` bytes; *used is how many bytes it has. */
 int cli_text_cells(const char *bytes, size_t size, size_t *used);
 
 /**

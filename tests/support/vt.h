@@ -2,9 +2,9 @@
 /*
  * vt.h - a terminal for unit tests: bytes in, screen out.
  *
- * It knows what the live view uses, and what tests print: wrapping with a cursor that hangs at the end of a full row,
- * scrolling with all that scrolled away kept, IND, CUU, DECSC and DECRC, ED and EL from the cursor on, no wrapping on
- * request. Characters of two cells are those of CJK, combining ones U+0300 to U+036F.
+ * It knows what the live view uses, and what tests print: wrapping with a cursor that hangs at the end of a
+ * full row, scrolling with all that scrolled away kept, IND, CUU, CHA, DECSC and DECRC, ED and EL from the
+ * cursor on, no wrapping on request. Characters of two cells are those of CJK, combining ones U+0300 to U+036F.
  *
  * Layer: tests only; includes nothing of tutti.
  */
@@ -91,8 +91,10 @@ static void vt_clear(struct vt *vt, int y, int from)
 
 static int vt_width(unsigned long c)
 {
-    if (c >= 0x300 && c <= 0x36F)
+    if ((c >= 0x300 && c <= 0x36F) || (c >= 0x302A && c <= 0x302F) || c == 0x3099 || c == 0x309A)
         return 0;
+    if (c == 0x303F || (c >= 0x4DC0 && c <= 0x4DFF))
+        return 1;
     return (c >= 0x3000 && c <= 0x9FFF) || (c >= 0xAC00 && c <= 0xD7A3) ? 2 : 1;
 }
 
@@ -127,6 +129,8 @@ static void vt_csi(struct vt *vt, const char *args, char final)
     if (final == 'A') {
         vt->y = vt->y > number ? vt->y - number : 0;
         vt->x = column;
+    } else if (final == 'G') {
+        vt->x = number - 1;
     } else if (final == 'J' || final == 'K') {
         vt_clear(vt, vt->y, column);
         for (int y = vt->y + 1; final == 'J' && y < vt->rows; y++)
@@ -150,6 +154,8 @@ static size_t vt_escape(struct vt *vt, const char *bytes)
         vt_csi(vt, args, bytes[1 + length]);
         return length + 2;
     }
+    if (bytes[0] == ']') /* a title */
+        return strcspn(bytes, "\007") + 1;
     if (bytes[0] == 'D') { /* as tmux: the column stays, but nothing hangs any more */
         vt_down(vt);
     } else if (bytes[0] == '7') {
@@ -183,7 +189,9 @@ static void vt_feed(struct vt *vt, const char *bytes, size_t size)
             vt->x = 0;
         else if (byte == '\b')
             vt->x -= vt->x > 0;
-        else
+        else if (byte == '\t' && vt->x < vt->cols)
+            vt->x = (vt->x | 7) + 1 < vt->cols ? (vt->x | 7) + 1 : vt->cols - 1;
+        else if (byte >= 0x20)
             vt_put(vt, bytes + i, length, c);
         i += length;
     }

@@ -5,8 +5,8 @@
 ---@module "tutti.progress.counts"
 local counts = {}
 
--- Of the report's modules, which are loaded with the first line that needs them: the first task of a run does
--- not wait for that.
+-- Of the report's modules, which are loaded with the first line that needs them: the first task of a run
+-- does not wait for that.
 
 --- A name as text that does nothing to a terminal.
 function counts.clean(text)
