@@ -1,11 +1,13 @@
 -- SPDX-License-Identifier: MIT
---- Stamps of files and the lists that compilers leave (depfiles). Runs on the pool, where a look at a file
---- costs a few microseconds and holds up nobody.
+--- Stamps of files and the lists that compilers leave (depfiles).
+---
+--- A stamp is taken by a plain call, without a task of its own: that takes a few microseconds where a wait for
+--- another thread takes fifty, and `tutti plan` may do it.
 ---
 --- Invariant: two stamps of a path are equal only if nobody has written to it in between, as far as its time
 --- and size tell.
 ---@module "build.files"
-local tutti = require("tutti")
+local uv = require("tutti").uv
 
 local files = {}
 
@@ -16,26 +18,17 @@ local function join(dir, path)
 end
 files.join = join
 
-local function stamp(path)
-  local ok, found = pcall(tutti.fs.stat, path)
-  if not ok then
+--- The stamp of a path of the folder `dir`, and the time and size of the file.
+---@return string stamp
+---@return integer time    # nanoseconds
+---@return integer size
+function files.stamp(dir, path)
+  local found = uv.fs_stat(join(dir, path))
+  if not found then
     return files.MISSING, 0, 0
   end
-  return ("%.17g:%d"):format(found.mtime, found.size), found.mtime, found.size
-end
-
---- The stamps of paths of the folder `dir`, and the sizes and times of the files.
----@return table<string, string> stamps
----@return table<string, integer> sizes
----@return table<string, number> times
-function files.stamps(dir, paths)
-  local stamps, sizes, times = {}, {}, {}
-  for _, path in ipairs(paths) do
-    if not stamps[path] then
-      stamps[path], times[path], sizes[path] = stamp(join(dir, path))
-    end
-  end
-  return stamps, sizes, times
+  local time = found.mtime.sec * 1000000000 + found.mtime.nsec
+  return ("%d:%d"):format(time, found.size), time, found.size
 end
 
 --- What a depfile says its target, always "made", is made from: "made: a.c b.h \<newline> c\ d.h".
@@ -49,14 +42,6 @@ function files.parse_depfile(text)
     paths[#paths + 1] = word:gsub("[\1-\3]", { ["\1"] = " ", ["\2"] = "#", ["\3"] = "$" })
   end
   return paths
-end
-
---- After a compiler has ended: what the object was made from, and the object's own stamp.
----@return string[] paths
----@return string stamp
-function files.learn(dir, object)
-  local paths = files.parse_depfile(tutti.fs.read(join(dir, object .. ".d")))
-  return paths, (stamp(join(dir, object)))
 end
 
 return files

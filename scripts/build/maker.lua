@@ -57,7 +57,7 @@ local function begin(self)
   drop_what_is_gone(self)
   tutti.fs.write(found.records_path, records.text(found.known))
   -- The time as the file system sees it: what is written from now on may have been too late for a compiler.
-  self.began = tutti.fs.stat(found.records_path).mtime
+  self.began = select(2, files.stamp(".", found.records_path))
 end
 
 -- Once, by whoever comes first; nothing is written before a task of the graph runs.
@@ -88,16 +88,12 @@ end
 
 -- The stamps of what has not been looked at yet.
 local function look_at_new(self, paths)
-  local stamps, unknown = self.found.stamps, {}
+  local stamps = self.found.stamps
   for _, path in ipairs(paths) do
-    unknown[#unknown + 1] = stamps[path] == nil and path or nil
-  end
-  if #unknown == 0 then
-    return
-  end
-  local new, _, times = tutti.parallel(files.stamps, self.dir, unknown):await()
-  for _, path in ipairs(unknown) do
-    stamps[path] = stamps[path] or times[path] >= self.began and CHANGED or new[path]
+    if not stamps[path] then
+      local stamp, time = files.stamp(self.dir, path)
+      stamps[path] = time >= self.began and CHANGED or stamp
+    end
   end
 end
 
@@ -121,7 +117,8 @@ function maker:object(target)
   if messages ~= "" then
     tell(messages)
   end
-  local inputs, stamp = tutti.parallel(files.learn, self.dir, target.path):await()
+  local inputs = files.parse_depfile(tutti.fs.read(files.join(self.dir, target.path .. ".d")))
+  local stamp = files.stamp(self.dir, target.path)
   look_at_new(self, inputs)
   self.found.stamps[target.path] = stamp
   record(self, target, stamp, messages, { self.found.cc_path, table.unpack(inputs) })
@@ -144,8 +141,7 @@ function maker:program()
     tell(messages)
   end
   assert(os.rename(fresh, path))
-  local stamps = tutti.parallel(files.stamps, self.dir, { target.path }):await()
-  record(self, target, stamps[target.path], messages, inputs)
+  record(self, target, (files.stamp(self.dir, target.path)), messages, inputs)
 end
 
 -- ---- at the end ----------------------------------------------------------------------------

@@ -179,8 +179,11 @@ function project.look(settings)
   found.program = link(settings, cc, paths)
   found.records_path = files.join(settings.dir, settings.build_dir .. "/records")
   found.known = read_records(found.records_path)
-  found.stamps, found.sizes = tutti.parallel({ name = "stamps" }, files.stamps, settings.dir,
-    paths_of(found)):await()
+  found.stamps, found.sizes = {}, {}
+  for _, path in ipairs(paths_of(found)) do
+    local _
+    found.stamps[path], _, found.sizes[path] = files.stamp(settings.dir, path)
+  end
   judge(found)
   return found
 end
