@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: MIT
 --- Stamps of files and the lists that compilers leave (depfiles).
 ---
---- A stamp is taken by a plain call, without a task of its own: that takes a few microseconds where a wait for
---- another thread takes fifty, and `tutti plan` may do it.
+--- A stamp is taken by a plain call, without a task of its own: that takes a few microseconds where a wait
+--- for another thread takes fifty, and `tutti plan` may do it.
 ---
 --- Invariant: two stamps of a path are equal only if nobody has written to it in between, as far as its time
 --- and size tell.
