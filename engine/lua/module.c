@@ -18,6 +18,7 @@
 #include "lua/event.h"
 #include "lua/fs.h"
 #include "lua/graph.h"
+#include "lua/graph_plan.h"
 #include "lua/native.h"
 #include "lua/place.h"
 #include "lua/pool.h"
@@ -411,6 +412,8 @@ int luaopen_tutti_core(lua_State *L)
     tutti__lua_functions(L, lua, tutti__bytes_functions);
     tutti__lua_functions(L, lua, tutti__register_functions);
     tutti__lua_functions(L, lua, tutti__place_functions);
+    tutti__lua_functions(L, lua, tutti__graph_declare_functions);
+    tutti__lua_functions(L, lua, tutti__graph_plan_functions);
     tutti__lua_functions(L, lua, tutti__semaphore_functions);
     tutti__lua_functions(L, lua, tutti__signal_functions);
     tutti__lua_functions(L, lua, tutti__graph_functions);

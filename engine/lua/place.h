@@ -9,6 +9,10 @@
 
 #include "lua/state.h"
 
+/* Push "file:line" of the first frame of the script from `level` on, or nil; returns the level after it.
+ * Frames of C and of the Lua half stand for their callers. */
+int tutti__place_push(lua_State *L, struct tutti__lua *lua, int level);
+
 extern const luaL_Reg tutti__place_functions[];
 
 #endif

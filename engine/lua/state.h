@@ -40,6 +40,14 @@ struct tutti__record;
 struct tutti__shared;
 struct tutti__testing;
 
+/* A line of the script whose text is kept, see place.h. */
+struct tutti__place {
+    char source[LUA_IDSIZE];
+    int line; /* 0: none */
+};
+
+enum { TUTTI__PLACES = 8 };
+
 /* One wait of `owner` for `target`, embedded in the owner. Linked while target is not NULL. */
 struct tutti__waiter {
     struct tutti__waiter *next;
@@ -280,6 +288,8 @@ struct tutti__lua {
     uint32_t sources_count;
     const char *source_last; /* cache of the last place a task was started from */
     uint32_t source_last_index;
+    int ref_places;        /* registry: texts of places, by their slot in `places`; 0: none yet */
+    struct tutti__place places[TUTTI__PLACES];
     uint64_t made;         /* tasks made, without the script itself */
     bool has_ended;        /* nothing of it is left: only memory waits to be freed */
     bool exiting;          /* os.exit was called: exit_code counts, whatever else ends how */

@@ -48,8 +48,8 @@ local function split(given, f)
   return given, f
 end
 
---- Add a task: g:task(name, [options,] f).
-function methods.task(self, name, given, f)
+-- All of g:task; what is plain never comes here (engine/lua/graph_declare.c).
+local function task(self, name, given, f)
   check_self(self, "task", 2)
   if type(f) ~= "function" then
     given, f = split(given, f)
@@ -65,6 +65,9 @@ function methods.task(self, name, given, f)
   nodes[index], by_name[name], self.whole_plan = made, made, nil
   return self
 end
+
+--- Add a task: g:task(name, [options,] f).
+methods.task = core.graph_task(graph_meta, node.NO_NEEDS, node.PLAIN, task)
 
 --- Add edges: g:flow "(server, assets) >> tests". All of them, or none.
 function methods.flow(self, text)
@@ -109,8 +112,8 @@ function methods.run(self, given)
   if session.guard then
     session.guard(self, given)
   end
-  local task = require("tutti.graph.run").start(self, given, 2)
-  return task
+  local started = require("tutti.graph.run").start(self, given, 2)
+  return started
 end
 
 -- ---- making one ----------------------------------------------------------------------------

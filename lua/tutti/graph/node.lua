@@ -20,6 +20,7 @@ local node = {}
 local CONTROL = "[\0-\31\127]"
 local NO_NEEDS = {}
 local PLAIN = { priority = 1 }
+node.NO_NEEDS, node.PLAIN = NO_NEEDS, PLAIN
 
 local KNOWN = { args = true, description = true, estimate = true, limit = true, needs = true, on = true,
   priority = true, resources = true, retry = true, run_on_skip = true, tags = true, timeout = true,

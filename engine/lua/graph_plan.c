@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * graph_plan.c - see graph_plan.h: the steps of a graph's tasks, and who waits for whom, as lists of numbers.
+ *
+ * The arrays are userdata on the stack, so that an error of Lua (out of memory) frees them.
+ *
+ * Layer: lua. Thread: the state's home.
+ * Invariant: time and memory are linear in nodes and needs, and nothing recurses; the nodes themselves, which
+ * lie all over the memory, are read in one pass.
+ */
+#include "lua/graph_plan.h"
+
+#include <string.h>
+
+enum { ARG_CHOSEN = 1, ARG_BY_NAME, ARG_NUMBERS, SLOT_NEEDS };
+
+static const int32_t none = 0;     /* the level of a node that has none yet */
+static const int32_t on_path = -1; /* and of one whose needs are being walked */
+
+/* Nodes are 0, 1, ... here, in order of addition; positions are numbers in the plan's order. */
+struct graph_numbers {
+    int32_t count;
+    int32_t *from;  /* [count + 1] the needs of node i are needs[from[i]] ... needs[from[i + 1] - 1] */
+    int32_t *needs;
+    int32_t needs_size;
+    int32_t *levels; /* [count] then positions */
+    int32_t highest;
+};
+
+static int32_t *new_numbers(lua_State *L, int32_t count)
+{
+    return (int32_t *)lua_newuserdatauv(L, ((size_t)count + 1) * sizeof(int32_t), 0);
+}
+
+/* ---- reading ------------------------------------------------------------------------------ */
+
+static void make_room(lua_State *L, struct graph_numbers *graph, int32_t used, lua_Unsigned more)
+{
+    if (more > (lua_Unsigned)(INT32_MAX / 4 - used))
+        luaL_error(L, "a graph cannot have more than %d needs", INT32_MAX / 4);
+    int32_t wanted = used + (int32_t)more;
+    if (wanted <= graph->needs_size)
+        return;
+    int32_t size = wanted > 2 * graph->needs_size ? wanted : 2 * graph->needs_size;
+    int32_t *needs = new_numbers(L, size);
+    if (used > 0)
+        memcpy(needs, graph->needs, (size_t)used * sizeof *needs);
+    lua_replace(L, SLOT_NEEDS);
+    graph->needs = needs;
+    graph->needs_size = size;
+}
+
+/* Pop the name of a need: its number, or -1 if there is no such node. */
+static int32_t number_of(lua_State *L)
+{
+    if (lua_rawget(L, ARG_BY_NAME) != LUA_TTABLE) {
+        lua_pop(L, 1);
+        return -1;
+    }
+    lua_getfield(L, -1, "index");
+    lua_Integer number = lua_tointeger(L, -1);
+    if (lua_istable(L, ARG_NUMBERS)) {
+        lua_rawgeti(L, ARG_NUMBERS, number);
+        number = lua_tointeger(L, -1);
+        lua_pop(L, 1);
+    }
+    lua_pop(L, 2);
+    return (int32_t)number - 1;
+}
+
+/* Read the needs of node i, the first of which comes to place `used`: the place after them, or -k if there
+ * is no node for the k-th (1, 2, ...). */
+static int32_t read_node(lua_State *L, struct graph_numbers *graph, int32_t i, int32_t used)
+{
+    lua_rawgeti(L, ARG_CHOSEN, (lua_Integer)i + 1);
+    lua_getfield(L, -1, "needs");
+    lua_Unsigned count = lua_rawlen(L, -1);
+    make_room(L, graph, used, count);
+    for (lua_Unsigned k = 1; k <= count; k++) {
+        lua_rawgeti(L, -1, (lua_Integer)k);
+        int32_t need = number_of(L);
+        if (need < 0)
+            return -(int32_t)k;
+        graph->needs[used++] = need;
+    }
+    lua_pop(L, 2);
+    return used;
+}
+
+/* ---- levels ------------------------------------------------------------------------------- */
+
+/* The level of node i; or `none`, and in `at` the first of its needs, from there on, that has none yet. */
+static int32_t level_of(const struct graph_numbers *graph, int32_t i, int32_t *at)
+{
+    const int32_t *needs = graph->needs;
+    int32_t end = graph->from[i + 1];
+    int32_t level = 1;
+    for (; *at < end; ++*at) {
+        if (graph->levels[needs[*at]] <= none)
+            return none;
+    }
+    for (int32_t k = graph->from[i]; k < end; k++) {
+        if (graph->levels[needs[k]] >= level)
+            level = graph->levels[needs[k]] + 1;
+    }
+    return level;
+}
+
+struct graph_walk {
+    int32_t *nodes; /* from the root down; each needs the next */
+    int32_t *ats;   /* of each the place of that need */
+};
+
+/* Give `root` and all it needs their levels; false if there is a circle. */
+static bool walk(struct graph_numbers *graph, struct graph_walk *path, int32_t root)
+{
+    int32_t depth = 0;
+    path->nodes[0] = root;
+    path->ats[0] = graph->from[root];
+    graph->levels[root] = on_path;
+    while (depth >= 0) {
+        int32_t i = path->nodes[depth];
+        int32_t level = level_of(graph, i, &path->ats[depth]);
+        if (level != none) {
+            graph->levels[i] = level;
+            graph->highest = level > graph->highest ? level : graph->highest;
+            depth--;
+            continue;
+        }
+        int32_t need = graph->needs[path->ats[depth]];
+        if (graph->levels[need] == on_path)
+            return false;
+        graph->levels[need] = on_path;
+        depth++;
+        path->nodes[depth] = need;
+        path->ats[depth] = graph->from[need];
+    }
+    return true;
+}
+
+/* The step of each node: 1 if it needs nothing, else one more than the last of its needs. */
+static bool find_levels(lua_State *L, struct graph_numbers *graph)
+{
+    struct graph_walk path = { new_numbers(L, graph->count), new_numbers(L, graph->count) };
+    for (int32_t i = 0; i < graph->count; i++) {
+        if (graph->levels[i] == none && !walk(graph, &path, i))
+            return false;
+    }
+    lua_pop(L, 2);
+    return true;
+}
+
+/* ---- order -------------------------------------------------------------------------------- */
+
+/* Push the list where each level begins; `levels` becomes the list of positions. */
+static void sort_by_level(lua_State *L, struct graph_numbers *graph)
+{
+    int32_t *starts = new_numbers(L, graph->highest + 1);
+    memset(starts, 0, ((size_t)graph->highest + 2) * sizeof *starts);
+    for (int32_t i = 0; i < graph->count; i++)
+        starts[graph->levels[i]]++;
+    int32_t sum = 0;
+    lua_createtable(L, graph->highest + 1, 0);
+    for (int32_t level = 1; level <= graph->highest + 1; level++) {
+        int32_t size = starts[level];
+        starts[level] = sum;
+        lua_pushinteger(L, (lua_Integer)sum + 1);
+        lua_rawseti(L, -2, level);
+        sum += size;
+    }
+    for (int32_t i = 0; i < graph->count; i++)
+        graph->levels[i] = starts[graph->levels[i]]++;
+    lua_remove(L, -2);
+}
+
+static void push_list(lua_State *L, const int32_t *numbers, int32_t count)
+{
+    lua_createtable(L, count, 0);
+    for (int32_t i = 0; i < count; i++) {
+        lua_pushinteger(L, numbers[i]);
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+}
+
+/* Push the nodes, and how many each waits for; `order` gets the node at each position. */
+static void push_nodes(lua_State *L, const struct graph_numbers *graph, int32_t *order)
+{
+    for (int32_t i = 0; i < graph->count; i++)
+        order[graph->levels[i]] = i;
+    lua_createtable(L, graph->count, 0);
+    lua_createtable(L, graph->count, 0);
+    for (int32_t position = 0; position < graph->count; position++) {
+        int32_t i = order[position];
+        lua_rawgeti(L, ARG_CHOSEN, (lua_Integer)i + 1);
+        lua_rawseti(L, -3, (lua_Integer)position + 1);
+        lua_pushinteger(L, graph->from[i + 1] - graph->from[i]);
+        lua_rawseti(L, -2, (lua_Integer)position + 1);
+    }
+}
+
+/* Push where the edges of each position begin, and the edges: positions that wait for it, in order. */
+static void push_edges(lua_State *L, const struct graph_numbers *graph, const int32_t *order)
+{
+    int32_t count = graph->from[graph->count];
+    int32_t *first = new_numbers(L, graph->count);
+    int32_t *edges = new_numbers(L, count);
+    memset(first, 0, ((size_t)graph->count + 1) * sizeof *first);
+    for (int32_t k = 0; k < count; k++)
+        first[graph->levels[graph->needs[k]]]++;
+    int32_t sum = 1;
+    for (int32_t position = 0; position <= graph->count; position++) {
+        sum += first[position];
+        first[position] = sum; /* their end: they are filled in from there backwards */
+    }
+    for (int32_t position = graph->count - 1; position >= 0; position--) {
+        int32_t i = order[position];
+        for (int32_t k = graph->from[i]; k < graph->from[i + 1]; k++)
+            edges[--first[graph->levels[graph->needs[k]]] - 1] = position + 1;
+    }
+    push_list(L, first, graph->count + 1);
+    push_list(L, edges, count);
+    lua_rotate(L, -4, 2);
+    lua_pop(L, 2); /* the arrays */
+}
+
+/* core.graph_plan(chosen, by_name, numbers) -> starts, nodes, waits, first, edges; or false if there is a
+   circle; or nil, i, k if there is no node for the k-th need of the i-th. `numbers`: index -> number among
+   the chosen, nil for all   [-3, +5, m] */
+static int l_graph_plan(lua_State *L)
+{
+    struct graph_numbers graph = { 0 };
+    lua_settop(L, SLOT_NEEDS);
+    lua_Unsigned count = lua_rawlen(L, ARG_CHOSEN);
+    if (count > INT32_MAX / 4)
+        return luaL_error(L, "a graph cannot have more than %d tasks", INT32_MAX / 4);
+    graph.count = (int32_t)count;
+    graph.from = new_numbers(L, graph.count);
+    graph.from[0] = 0;
+    for (int32_t i = 0; i < graph.count; i++) {
+        int32_t used = read_node(L, &graph, i, graph.from[i]);
+        if (used < 0) {
+            lua_pushnil(L);
+            lua_pushinteger(L, (lua_Integer)i + 1);
+            lua_pushinteger(L, -(lua_Integer)used);
+            return 3;
+        }
+        graph.from[i + 1] = used;
+    }
+    graph.levels = new_numbers(L, graph.count);
+    memset(graph.levels, 0, ((size_t)graph.count + 1) * sizeof *graph.levels);
+    if (!find_levels(L, &graph)) {
+        lua_pushboolean(L, 0);
+        return 1;
+    }
+    int32_t *order = new_numbers(L, graph.count);
+    sort_by_level(L, &graph);
+    push_nodes(L, &graph, order);
+    push_edges(L, &graph, order);
+    return 5;
+}
+
+const luaL_Reg tutti__graph_plan_functions[] = {
+    { "graph_plan", l_graph_plan },
+    { NULL, NULL },
+};
