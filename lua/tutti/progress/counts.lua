@@ -28,10 +28,10 @@ function counts.done(run)
   return of.succeeded + of.failed + of.skipped + of.cancelled
 end
 
---- One line about a run that ended well; nil if the failure report tells of it.
+--- One line about a run that ended well; nil if the failure report tells of it, or nothing was to do.
 function counts.summary(run, elapsed)
   local of = run.counts
-  if of.failed > 0 or of.cancelled > 0 then
+  if of.failed > 0 or of.cancelled > 0 or run.total == 0 then
     return nil
   end
   local skipped = of.skipped > 0 and (", %s skipped"):format(number(of.skipped)) or ""
