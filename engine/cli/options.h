@@ -64,4 +64,7 @@ void cli_options_free(struct cli_options *options);
  * written. */
 void cli_options_decide(struct cli_options *options);
 
+/* How wide the terminal is now; 0: `fd` is none. */
+int cli_terminal_columns(int fd);
+
 #endif

@@ -7,6 +7,7 @@
 #include "cli/session.h"
 
 #include <lauxlib.h>
+#include <unistd.h>
 
 #include "cli/options.h"
 
@@ -86,6 +87,16 @@ static void set_late(lua_State *L, const struct cli_options *late)
     lua_setfield(L, -2, "late");
 }
 
+/* width() -> columns of the terminal that stderr is, or nil   [-0, +1, -] */
+static int l_width(lua_State *L)
+{
+    int columns = cli_terminal_columns(STDERR_FILENO);
+    if (columns == 0)
+        return 0;
+    lua_pushinteger(L, columns);
+    return 1;
+}
+
 int cli_session_fill(lua_State *L)
 {
     const struct cli_script *script = (const struct cli_script *)lua_touserdata(L, 1);
@@ -103,5 +114,7 @@ int cli_session_fill(lua_State *L)
     set_late(L, script->late);
     if (script->options->columns > 0)
         set_int(L, "columns", script->options->columns);
+    lua_pushcfunction(L, l_width);
+    lua_setfield(L, -2, "width");
     return 0;
 }

@@ -47,8 +47,7 @@ static bool may_color(enum cli_color asked, int fd)
     return can_draw(fd);
 }
 
-/* How wide the terminal is; 0: it is none. */
-static int terminal_columns(int fd)
+int cli_terminal_columns(int fd)
 {
     struct winsize size;
     if (isatty(fd) != 1)
@@ -60,7 +59,7 @@ void cli_options_decide(struct cli_options *options)
 {
     options->has_color = may_color(options->color, STDERR_FILENO);
     options->has_color_out = may_color(options->color, STDOUT_FILENO);
-    options->columns = terminal_columns(STDOUT_FILENO);
+    options->columns = cli_terminal_columns(STDOUT_FILENO);
     if (options->progress != CLI_PROGRESS_AUTO)
         return;
     if (options->is_quiet)

@@ -150,6 +150,7 @@ function program.returned(value)
   if asked() then
     show(value, plan, selector)
   end
+  session.graph = value
   value:run({ selector }):await()
 end
 

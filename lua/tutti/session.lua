@@ -14,6 +14,7 @@
 ---@field color boolean       # may stderr have colours?
 ---@field color_out boolean   # may stdout?
 ---@field columns integer?    # how wide the terminal is that stdout is
+---@field width (fun(): integer?)?   # how wide the terminal is now that stderr is
 ---@field quiet boolean       # -q
 ---@field verbose integer     # how many -v: 0 to 2
 ---@field jobs integer?       # --jobs: graph tasks in flight
@@ -22,6 +23,7 @@
 ---@field list boolean        # --list before FILE
 ---@field help boolean        # --help after FILE, for a script that asks for tutti.args or returns a graph
 ---@field selector string?    # what is selected of a graph that the script returned
+---@field graph table?       # the graph that the script returned: words behind FILE select in it
 ---@field guard fun(graph, given)?   # called by g:run where nothing is to run (program.lua)
 ---@field say fun(text: string)?   # takes what tutti says, in place of stderr (tutti.say)
 ---@field late { jobs: integer?, list: boolean, plan: string?, words: string[], problem: string? }

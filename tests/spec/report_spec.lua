@@ -268,7 +268,9 @@ describe("what a report shows of others", function()
   it("repeats the arguments that were given, and names no command where words are no selectors", function()
     local session = { command = "./tutti run", file = "my file.lua", args = { "target=a b", "n=3" } }
     assert.equal("./tutti run --arg 'target=a b' --arg n=3 'my file.lua'", rerun.command(session))
-    assert.is_nil(rerun.command({ command = "tutti" }))
+    session = { command = "my programs/tutti run", file = "x.lua" }
+    assert.equal("'my programs/tutti' run x.lua", rerun.command(session))
+    assert.is_nil(rerun.command({ command = "tutti -e" }))
   end)
 
   it("is about any error object", function()

@@ -41,7 +41,8 @@ function rerun.command(session)
   if not session.file or not session.command then
     return nil
   end
-  local words = { session.command }
+  local program, command = session.command:match("^(.*) (%S+)$")
+  local words = { rerun.quote(program), command }
   for _, given in ipairs(session.args or {}) do
     words[#words + 1] = "--arg " .. rerun.quote(given)
   end
