@@ -95,7 +95,7 @@ static int list_parts(struct part *parts, const struct cli_bar *bar, double pass
     count_part(&parts[2], bar->skipped, "skipped", plain, 6);
     count_part(&parts[3], bar->running, "running", plain, 5);
     time_part(&parts[4], "", bar->elapsed + passed, 3);
-    time_part(&parts[5], "eta ", bar->remaining - passed, bar->remaining - passed > 0 ? 4 : 0);
+    time_part(&parts[5], "eta ", bar->remaining - passed, bar->remaining - passed >= 1 ? 4 : 0);
     return 6;
 }
 

@@ -7,6 +7,7 @@
  */
 #include "lua/process.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -457,9 +458,20 @@ void tutti__process_outcome(lua_State *L, struct tutti__record *record, int inde
     tutti__record_settle(L, record, TUTTI_TASK_FAILED);
 }
 
+/* core.is_stream_taken("stdout" | "stderr") -> boolean: has the program put a stream of its own in the place
+ * of the one that programs inherit?   [-0, +1, v] */
+static int l_is_stream_taken(lua_State *L)
+{
+    static const char *const names[] = { "stdout", "stderr", NULL };
+    FILE *stream = luaL_checkoption(L, 1, NULL, names) == 0 ? stdout : stderr;
+    lua_pushboolean(L, fileno(stream) < 0);
+    return 1;
+}
+
 const luaL_Reg tutti__process_functions[] = {
     { "exec", l_exec },
     { "exec_stop", l_exec_stop },
     { "environ", l_environ },
+    { "is_stream_taken", l_is_stream_taken },
     { NULL, NULL },
 };

@@ -211,7 +211,9 @@ local function read_output(what, name, value, spec, level)
     check_text(what, name .. ".file", value.file, level + 1)
     spec[name], spec[name .. "_path"] = value.append and "append" or "file", value.file
   elseif KINDS[value] then
-    spec[name] = value
+    local take = value == "inherit" and not spec.stdin_inherit
+      and require("tutti.progress.terminal").relay(name)
+    spec[name], spec[name .. "_take"] = take and "stream" or value, take or nil
   else
     refuse(what, level + 1, "\"%s\" must be \"capture\", \"inherit\", \"null\", { file = PATH } or a "
       .. "function of one line, got %s", name,
@@ -294,6 +296,9 @@ end
 local function start(spec, opts)
   local task = core.exec(spec, opts)
   spec.task = task
+  if spec.stdin_inherit then
+    require("tutti.progress.terminal").lend(task)
+  end
   return task
 end
 

@@ -12,6 +12,7 @@ local core = require("tutti.core")
 local counts = require("tutti.progress.counts")
 local running = require("tutti.progress.running")
 local say = require("tutti.say")
+local terminal = require("tutti.progress.terminal")
 local view = require("tutti.session").view
 
 local live = {}
@@ -88,6 +89,7 @@ local function picture()
     return
   end
   local now = core.now()
+  terminal.check()
   show_bars(now)
   local more = show_rows(now)
   view.show(math.max(0, #runs - BARS_MAX), more)
