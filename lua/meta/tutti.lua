@@ -776,6 +776,22 @@ function Plan:mermaid() end
 ---@return string
 function Plan:json() end
 
+-- ==== The command line ====
+
+--- An argument of a script; its type is element 1.
+---@class tutti.Argument
+---@field [1] "string"|"integer"|"number"|"boolean"|"duration"|"size"
+---@field default? any # a value of the type, for when it is not given
+---@field required? boolean # it has to be given
+---@field choices? any[] # the values that are possible
+---@field help? string # a line for --help
+
+--- The values of the arguments that a script declares, by name: those of `--arg NAME=VALUE`, else the
+--- defaults. Durations are seconds, sizes bytes. A wrong command line ends the program with status 2.
+---@param declarations table<string, tutti.Argument>
+---@return table<string, any>
+function tutti.args(declarations) end
+
 -- ==== Looking ====
 
 --- The tasks of this state that have not settled, as a tree; tostring of it is a text.

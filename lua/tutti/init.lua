@@ -194,6 +194,7 @@ end
 -- ---- on first use --------------------------------------------------------------------------
 
 local LATE = {
+  args = "args",
   current_run = "graph",
   every = "background",
   exec = "process",

@@ -51,7 +51,7 @@ local function about(argument)
   if argument.required then
     parts[#parts + 1] = "must be given"
   elseif argument.default ~= nil then
-    parts[#parts + 1] = "default " .. tostring(argument.default)
+    parts[#parts + 1] = "default " .. argument.shown_default
   end
   return table.concat(parts, "; ")
 end
