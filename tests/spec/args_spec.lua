@@ -149,8 +149,8 @@ describe("arguments in the program", function()
     local code, out, err = program.script(SOURCE, { before = { "--arg", "m=4", "--arg=n=z" } })
     assert.equal(2, code)
     assert.equal("", out)
-    assert.matches('^tutti: [^\n]+: unknown argument "m"[^\n]*\ntutti: [^\n]+: argument "n" %(how many%) must '
-      .. 'be a whole number, got "z"\ntutti: [^\n]+: an argument is missing:\n  %-%-arg key=STRING\n', err)
+    assert.matches('^tutti: [^\n]+: unknown argument "m"[^\n]*\ntutti: [^\n]+: argument "n" %(how many%) '
+      .. 'must be a whole number, got "z"\ntutti: [^\n]+: an argument is missing:\n  %-%-arg key=STRING\n', err)
     assert.matches("\nTry: [^\n]+ %-%-help\n$", err)
   end)
 
@@ -160,7 +160,8 @@ describe("arguments in the program", function()
     assert.matches("key=STRING .*must be given", out)
     assert.matches("n=INTEGER .*how many; default 3", out)
     assert.matches("wait=DURATION .*default 1m\n", out)
-    code, out, err = program.script(SOURCE .. "tutti.exec({ 'touch', '/dev/null/x' }):await() print('on')", {}, "--help")
+    local starts = SOURCE .. "tutti.exec({ 'touch', '/dev/null/x' }):await() print('on')"
+    code, out, err = program.script(starts, {}, "--help")
     assert.equal(0, code, err)
     assert.matches("key=STRING", out)
     assert.not_matches("on\n$", out)
