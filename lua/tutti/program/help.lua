@@ -10,8 +10,10 @@ local help = {}
 
 -- ---- the comment at the top of FILE --------------------------------------------------------
 
+-- Licences, annotations, and what tests/scripts/run.lua reads.
 local function is_boilerplate(text)
-  return text:find("^SPDX%-") or text:find("^@") or text:find("^expect:") or text:find("^luacheck:")
+  return text:find("^SPDX%-") or text:find("^@") or text:find("^luacheck:") or text:find("^expect~?:")
+    or text:find("^same%-as:") or text:find("^args: ") or text:find("^env: ") or text:find("^status: %d+$")
 end
 
 -- The lines of the first comment, without dashes; nothing of licences, annotations and expectations.
