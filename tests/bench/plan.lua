@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- Graphs of named tasks with two needs each, declared and planned, 10,000 to 1,000,000: time and memory a task.
+-- Graphs of named tasks with two needs each, declared and planned, up to 1,000,000: time and memory a task.
 local figure = require("support.figure")
 
 for _, n in ipairs({ 10000, 100000 }) do
