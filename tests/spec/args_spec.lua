@@ -150,7 +150,8 @@ describe("arguments in the program", function()
     assert.equal(2, code)
     assert.equal("", out)
     assert.matches('^tutti: [^\n]+: unknown argument "m"[^\n]*\ntutti: [^\n]+: argument "n" %(how many%) '
-      .. 'must be a whole number, got "z"\ntutti: [^\n]+: an argument is missing:\n  %-%-arg key=STRING\n', err)
+      .. 'must be a whole number,'
+      .. ' got "z"\ntutti: [^\n]+: an argument is missing:\n  %-%-arg key=STRING\n', err)
     assert.matches("\nTry: [^\n]+ %-%-help\n$", err)
   end)
 
