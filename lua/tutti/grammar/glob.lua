@@ -33,8 +33,8 @@ local C, Cc, Cs, Cg, Ct = lpeg.C, lpeg.Cc, lpeg.Cs, lpeg.Cg, lpeg.Ct
 local STAR, DEEP, ONE = { kind = "*" }, { kind = "**" }, { kind = "?" }
 
 local more = R("\128\191")
-local char = R("\0\127") + R("\194\223") * more + R("\224\239") * more * more
-  + R("\240\244") * more * more * more + 1
+local wide = R("\194\223") * more + R("\224\239") * more * more + R("\240\244") * more * more * more
+local char = R("\0\127") + wide + 1
 local escaped = P("\\") / "" * expect(char, "a character after \\")
 
 local classes = lpeg.locale()
@@ -196,7 +196,7 @@ end
 
 -- ---- matching ------------------------------------------------------------------------------
 
-local within = char - "/"
+local within = R("\0.", "0\127") + wide + R("\128\255") -- all but "/"
 
 -- The patterns in list[first..last] one after the other. Halves keep LPeg, which copies, from n^2.
 local function sequence(list, first, last)
