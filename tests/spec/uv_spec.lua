@@ -243,7 +243,8 @@ describe("a socket whose peer has gone", function()
     server:close()]]
 
   it("is an error for who writes to it, and does not end the program as if its output were broken", function()
-    local result = tutti.exec({ os.getenv("TUTTI_PROGRAM"), "-e", CHUNK, check = false, timeout = "1m" }):await()
+    local argv = { os.getenv("TUTTI_PROGRAM"), "-e", CHUNK, check = false, timeout = "1m" }
+    local result = tutti.exec(argv):await()
     assert.same({ "went on\tio\n", "", 0 }, { result.stdout, result.stderr, result.code })
   end)
 end)
