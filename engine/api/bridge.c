@@ -182,32 +182,44 @@ int tutti__bridge_process(tutti_engine *e, const struct tutti__process_spec *spe
 }
 
 /* A wish on its way to the loop. */
-struct process_kill {
+struct process_wish {
+    void (*fn)(struct tutti__processes *processes, const tutti_task *task);
     struct tutti__processes *processes;
     tutti_task *task;
 };
 
-static void process_kill_here(void *user)
+static void process_wish_here(void *user)
 {
-    struct process_kill *wish = (struct process_kill *)user;
-    tutti__processes_kill(wish->processes, wish->task);
+    struct process_wish *wish = (struct process_wish *)user;
+    wish->fn(wish->processes, wish->task);
     tutti_task_unref(wish->task);
     free(wish);
 }
 
-int tutti__bridge_process_kill(tutti_engine *e, tutti_task *task)
+static int post_wish(tutti_engine *e, tutti_task *task,
+                     void (*fn)(struct tutti__processes *processes, const tutti_task *task))
 {
-    struct process_kill *wish = (struct process_kill *)malloc(sizeof *wish);
+    struct process_wish *wish = (struct process_wish *)malloc(sizeof *wish);
     if (wish == NULL)
         return TUTTI_ENOMEM;
     tutti_task_ref(task);
-    *wish = (struct process_kill){ e->processes, task };
-    int rc = tutti_post(e, process_kill_here, wish);
+    *wish = (struct process_wish){ fn, e->processes, task };
+    int rc = tutti_post(e, process_wish_here, wish);
     if (rc != TUTTI_OK) {
         tutti_task_unref(task);
         free(wish);
     }
     return rc;
+}
+
+int tutti__bridge_process_kill(tutti_engine *e, tutti_task *task)
+{
+    return post_wish(e, task, tutti__processes_kill);
+}
+
+int tutti__bridge_process_resume(tutti_engine *e, tutti_task *task)
+{
+    return post_wish(e, task, tutti__processes_resume);
 }
 
 int tutti__bridge_suspended_new(tutti_engine *e, tutti_task **out)

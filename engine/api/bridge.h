@@ -158,6 +158,10 @@ int tutti__bridge_process(tutti_engine *e, const struct tutti__process_spec *spe
  * Returns: TUTTI_OK · TUTTI_ENOMEM · TUTTI_ESTOPPED. */
 int tutti__bridge_process_kill(tutti_engine *e, tutti_task *task);
 
+/* Let its streams be read on, soon: see tutti__processes_resume. Thread: any.
+ * Returns: TUTTI_OK · TUTTI_ENOMEM · TUTTI_ESTOPPED. */
+int tutti__bridge_process_resume(tutti_engine *e, tutti_task *task);
+
 /* ---- natives ------------------------------------------------------------------------------ */
 
 /* Find what tutti_register stored. Returns false if there is none of this name. Thread: any. */

@@ -326,6 +326,14 @@ void tutti__processes_kill(struct tutti__processes *all, const tutti_task *task)
         kill_now(p);
 }
 
+void tutti__processes_resume(struct tutti__processes *all, const tutti_task *task)
+{
+    for (struct tutti__process *p = all->first; p != NULL; p = p->next) {
+        if (p->task == task)
+            tutti__process_stdio_resume(p);
+    }
+}
+
 static void on_timer(struct tutti__timer *timer)
 {
     struct tutti__process *p = TUTTI__PROCESS_OF(timer, timer);
@@ -363,6 +371,7 @@ static void on_exit_seen(struct tutti__process *p)
         set_timer(p, TUTTI_FOREVER); /* no timeout any more */
     }
     tutti__watcher_stop(&p->in_watch);
+    tutti__process_stdio_resume(p);
     tutti__process_stdio_drain(p);
     go_on_after_exit(p);
 }

@@ -40,8 +40,9 @@ struct tutti__process_out {
     const char *path; /* FILE */
     bool append;      /* FILE */
     /* STREAM: called on the loop thread with each piece as it was read, then once with length 0 at
-     * the end of the stream. `data` is borrowed. */
-    void (*chunk)(void *user, const char *data, size_t length);
+     * the end of the stream. `data` is borrowed. Returns: false to get no more until
+     * tutti__processes_resume or the end of the process. */
+    bool (*chunk)(void *user, const char *data, size_t length);
     void *user;
 };
 
@@ -113,6 +114,9 @@ void tutti__processes_signal(struct tutti__processes *all, int signal);
 
 /* Kill the process of `task` with its group, now, if it still runs: cancelled, and with no grace left. */
 void tutti__processes_kill(struct tutti__processes *all, const tutti_task *task);
+
+/* Read on what a chunk function of the process of `task`, or of one that feeds it, wanted no more of. */
+void tutti__processes_resume(struct tutti__processes *all, const tutti_task *task);
 
 /**
  * Cancel all processes and let no new one start.

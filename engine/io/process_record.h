@@ -95,6 +95,7 @@ struct tutti__process {
     struct tutti__watcher member_watch;
     struct tutti__watcher in_watch;
     struct tutti__watcher out_watch[2];
+    bool is_held[2];             /* nobody wants more of that stream now, so it is not watched */
     struct tutti__capture capture[2];
     struct tutti__process_box *box; /* the result to be */
 };
@@ -223,6 +224,9 @@ void tutti__watcher_stop(struct tutti__watcher *w);
 
 /* Watch the streams. Returns 0 or an errno. */
 int tutti__process_stdio_begin(struct tutti__process *p);
+
+/* Watch the streams again that were held. */
+void tutti__process_stdio_resume(struct tutti__process *p);
 
 /* Read what is there. */
 void tutti__process_stdio_drain(struct tutti__process *p);

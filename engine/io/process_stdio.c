@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/assert.h"
 #include "io/process_record.h"
 
 /* Reads of one stream at a time: a child that never stops writing must not keep the loop. */
@@ -23,17 +24,27 @@ static void end_stream(struct tutti__process *p, int which)
     const struct tutti__process_out *out = &p->spec.out[which];
     tutti__watcher_stop(&p->out_watch[which]);
     if (out->kind == TUTTI__STDOUT_STREAM) {
-        out->chunk(out->user, "", 0);
+        (void)out->chunk(out->user, "", 0);
     }
 }
 
-static void take_bytes(struct tutti__process *p, int which, size_t length)
+/* Returns: whether more is wanted. */
+static bool take_bytes(struct tutti__process *p, int which, size_t length)
 {
     const struct tutti__process_out *out = &p->spec.out[which];
     tutti__capture_add(&p->capture[which], p->all->buffer, length);
-    if (out->kind == TUTTI__STDOUT_STREAM) {
-        out->chunk(out->user, p->all->buffer, length);
+    return out->kind != TUTTI__STDOUT_STREAM || out->chunk(out->user, p->all->buffer, length);
+}
+
+/* The pipe fills, and the process waits. One that has exited has no more than what is in the pipe. */
+static bool hold(struct tutti__process *p, int which)
+{
+    if (p->phase != TUTTI__PROCESS_RUNNING) {
+        return false;
     }
+    p->is_held[which] = true;
+    uv_poll_stop(&p->out_watch[which].poll);
+    return true;
 }
 
 static void read_stream(struct tutti__process *p, int which)
@@ -41,7 +52,9 @@ static void read_stream(struct tutti__process *p, int which)
     for (int i = 0; i < reads_max; i++) {
         ssize_t n = read(p->out_watch[which].fd, p->all->buffer, TUTTI__PROCESS_BUFFER_BYTES);
         if (n > 0) {
-            take_bytes(p, which, (size_t)n);
+            if (!take_bytes(p, which, (size_t)n) && hold(p, which)) {
+                return;
+            }
         } else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
             end_stream(p, which);
             return;
@@ -135,6 +148,18 @@ int tutti__process_stdio_begin(struct tutti__process *p)
 bool tutti__process_stdio_is_open(const struct tutti__process *p)
 {
     return p->out_watch[0].is_open || p->out_watch[1].is_open;
+}
+
+void tutti__process_stdio_resume(struct tutti__process *p)
+{
+    for (int i = 0; i < 2; i++) {
+        if (p->is_held[i] && p->out_watch[i].is_open) {
+            int rc = uv_poll_start(&p->out_watch[i].poll, UV_READABLE, on_output);
+            TUTTI_ASSERT(rc == 0);
+            (void)rc;
+        }
+        p->is_held[i] = false;
+    }
 }
 
 void tutti__process_stdio_drain(struct tutti__process *p)

@@ -24,7 +24,15 @@ struct stream {
     struct tutti__lua *lua;
     struct tutti__home *home;
     int ref; /* registry: the function that takes pieces, made by the Lua half */
+    tutti_task *task; /* a reference; only used at home, so that it may be set when the task is there */
+    /* Bytes on their way home. Both sides add relaxed: it is only a count, and what follows from it, to hold
+     * the stream and to read on, is done on the loop thread, in the order of its posts. */
+    TUTTI_ATOMIC(size_t) unread;
 };
+
+/* With so many bytes on their way to a busy worker its process must wait, until so few are left. */
+static const size_t unread_max = (size_t)1 << 20;
+static const size_t unread_few = (size_t)256 << 10;
 
 /* One piece on its way home. */
 struct piece {
@@ -49,28 +57,53 @@ static int deliver(lua_State *L)
     return 0;
 }
 
+static void free_stream(struct stream *stream)
+{
+    if (stream->task != NULL)
+        tutti_task_unref(stream->task);
+    free(stream);
+}
+
+/* Pieces of `length` bytes have been taken: the process may go on when few are left. */
+static void note_read(struct stream *stream, size_t length)
+{
+    if (!stream->lua->is_worker)
+        return;
+    size_t before = TUTTI_FETCH_SUB(&stream->unread, length, relaxed);
+    bool is_crossed = before >= unread_few && before - length < unread_few;
+    if (is_crossed && tutti__bridge_process_resume(stream->lua->engine, stream->task) == TUTTI_ENOMEM)
+        (void)tutti_task_cancel(stream->task); /* better than to wait for ever */
+}
+
 static void on_piece(struct tutti__post *post)
 {
     struct piece *piece = (struct piece *)(void *)((char *)post - offsetof(struct piece, post));
     struct stream *stream = piece->stream;
     (void)tutti__door(stream->lua, deliver, piece);
     if (piece->length == 0)
-        free(stream);
+        free_stream(stream);
+    else
+        note_read(stream, piece->length);
     free(piece);
 }
 
 /* On the loop thread. */
-static void on_chunk(void *user, const char *data, size_t length)
+static bool on_chunk(void *user, const char *data, size_t length)
 {
     struct stream *stream = (struct stream *)user;
     struct piece *piece = (struct piece *)malloc(sizeof *piece + length);
     if (piece == NULL)
-        return; /* this piece is lost; the kept tail still has it */
+        return true; /* this piece is lost; the kept tail still has it */
     piece->post.fn = on_piece;
     piece->stream = stream;
     piece->length = length;
     memcpy(piece->data, data, length);
+    /* The loop's own state takes its pieces before the loop reads again. Read before the post: the end
+     * may be taken, and the stream freed, as soon as it is there. */
+    bool is_busy = stream->lua->is_worker && length > 0 &&
+                   TUTTI_FETCH_ADD(&stream->unread, length, relaxed) + length >= unread_max;
     tutti__home_post(stream->home, &piece->post);
+    return !is_busy;
 }
 
 static struct stream *new_stream(lua_State *L, struct tutti__lua *lua)
@@ -166,7 +199,21 @@ static void drop_streams(lua_State *L, const struct tutti__process_spec *spec)
             if (stream == NULL)
                 continue;
             luaL_unref(L, LUA_REGISTRYINDEX, stream->ref);
-            free(stream);
+            free_stream(stream);
+        }
+    }
+}
+
+/* The streams know whose they are. */
+static void bind_streams(const struct tutti__process_spec *spec, tutti_task *task)
+{
+    for (; spec != NULL; spec = spec->feeder) {
+        for (int i = 0; i < 2; i++) {
+            struct stream *stream = (struct stream *)spec->out[i].user;
+            if (stream == NULL || !stream->lua->is_worker)
+                continue; /* one of the loop's own may be gone by now */
+            tutti_task_ref(task);
+            stream->task = task;
         }
     }
 }
@@ -241,6 +288,7 @@ static int l_exec(lua_State *L)
     read_spec(L, 1, &spec, lua);
     int rc = tutti__bridge_process(lua->engine, &spec, &task);
     if (rc == TUTTI_OK) {
+        bind_streams(&spec, task);
         tutti__proxy_bind(L, record, 3, task);
         tutti__proxy_arm(L, record, 3);
     } else {

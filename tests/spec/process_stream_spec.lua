@@ -44,10 +44,32 @@ describe("lines", function()
   end)
 end)
 
+describe("a worker that is busy", function()
+  it("holds up the program that writes to it, and loses nothing", function()
+    local dir = os.tmpname()
+    os.remove(dir)
+    local count, was_done = tutti.parallel(function(flag)
+      local t = require("tutti")
+      local seen, early = 0, nil
+      t.sh({ 'yes "$(printf %999d 1)" | head -20000; : > "$1"', flag, stdout = function()
+        seen = seen + 1
+        if seen == 1 then
+          os.execute("sleep 0.2")
+          early = io.open(flag) ~= nil
+        end
+      end }):await()
+      return seen, early
+    end, dir):await()
+    os.remove(dir)
+    assert.same({ 20000, false }, { count, was_done })
+  end)
+end)
+
 describe("stdin", function()
   it("of 100 MiB harms nobody who does not read it", function()
     local bytes = ("x"):rep((build.is_release and 100 or 10) * MIB)
     assert.equal(0, tutti.exec({ "true", stdin = bytes }):await().code)
+    bytes = bytes:sub(1, 10 * MIB)
     local early = tutti.sh({ "head -c 5; exec <&-; sleep 0.05; echo ' done'", stdin = bytes }):await()
     assert.equal("xxxxx done\n", early.stdout)
     local task = tutti.exec({ "sleep", "60", stdin = bytes })
@@ -108,9 +130,8 @@ describe("a program that has ended", function()
     for i, line in ipairs(states) do
       tasks[i] = tutti.sh({ line, timeout = "50ms", grace = "50ms" })
     end
-    for i, task in ipairs(tasks) do
-      local ok, err = task:pawait()
-      assert.same({ false, "timeout", states[i] }, { ok, err.kind, states[i] })
+    for i, end_of in ipairs(tutti.settle(tasks):await()) do
+      assert.same({ false, "timeout", states[i] }, { end_of.ok, end_of.error.kind, states[i] })
     end
   end)
 end)

@@ -266,7 +266,7 @@ static size_t streamed_length;
 static int stream_ends;
 static bool stream_on_loop = true;
 
-static void on_chunk(void *user, const char *data, size_t length)
+static bool on_chunk(void *user, const char *data, size_t length)
 {
     OK(user == streamed, "the chunk function gets its user data");
     stream_on_loop = stream_on_loop && tutti__bridge_here(engine) == tutti__bridge_loop(engine);
@@ -276,6 +276,44 @@ static void on_chunk(void *user, const char *data, size_t length)
         memcpy(streamed + streamed_length, data, length);
         streamed_length += length;
     }
+    return true;
+}
+
+/* ---- a stream that is held ------------------------------------------------------------------- */
+
+static _Atomic size_t held_length; /* relaxed would do: read after waits only */
+static _Atomic int held_pieces;
+
+static bool on_held_chunk(void *user, const char *data, size_t length)
+{
+    (void)user, (void)data;
+    held_length += length;
+    held_pieces += length > 0 ? 1 : 0;
+    return false;
+}
+
+static void test_held_stream(void)
+{
+    struct tutti__process_spec spec = spec_of(ARGV("head", "-c", "1000000", "/dev/zero"));
+    const struct tutti__process_result *r = NULL;
+    spec.out[0] = (struct tutti__process_out){ .kind = TUTTI__STDOUT_STREAM, .chunk = on_held_chunk };
+    held_length = 0;
+    held_pieces = 0;
+    tutti_task *task = start(&spec);
+    tutti_task_wait(task, 100 * TUTTI_NS_PER_MS);
+    OK(!tutti_task_is_done(task) && held_pieces <= 1, "a process waits for who wants no more of it");
+    for (int i = 0; i < 100 && !tutti_task_is_done(task); i++) {
+        (void)tutti__bridge_process_resume(engine, task);
+        tutti_task_wait(task, 10 * TUTTI_NS_PER_MS);
+    }
+    EQ_INT(finish(task, &r), TUTTI_OK, "and ends when it may go on");
+    OK(held_length == 1000000 && !r->leaked, "nothing is lost (%d pieces)", held_pieces);
+    tutti_task_unref(task);
+    task = start(&spec);
+    tutti_task_wait(task, 50 * TUTTI_NS_PER_MS);
+    tutti_task_cancel(task);
+    EQ_INT(finish(task, &r), TUTTI_ECANCELED, "one that waits can be stopped");
+    tutti_task_unref(task);
 }
 
 static void test_stream(void)
@@ -439,6 +477,7 @@ int main(int argc, char **argv)
         streamed_length = 0;
         stream_ends = 0;
         test_stream();
+        test_held_stream();
         test_files();
         test_inheritance();
         test_host();
