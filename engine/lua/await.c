@@ -161,7 +161,7 @@ static int await_record(lua_State *L, bool is_protected)
         tutti__record_observe(target); /* its owner, elsewhere, must know before it fails */
     me->await.fire = await_fire;
     tutti__waiter_link(&me->await, target);
-    tutti__cycle_wait(me);
+    tutti__cycle_wait(L, me);
     return tutti__wait(L, await_withdraw, NULL, is_protected, await_continue);
 }
 

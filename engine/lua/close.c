@@ -150,6 +150,7 @@ int tutti__lua_close(lua_State *L)
     tutti__blocked_forget(lua);
     tutti__stuck_forget(lua);
     tutti__pool_close(lua);
+    tutti__graph_forget(lua);
     free((void *)lua->slots);
     free(lua->slots_free);
     lua->slots = NULL;

@@ -426,18 +426,23 @@ static bool still_waits(const struct tutti__record *record, const struct tutti__
             || (target->task != NULL && !tutti_task_is_done(target->task)));
 }
 
-static void end_await(lua_State *L, struct tutti__record *record, const struct tutti__break *here)
+void tutti__cycle_end_await(lua_State *L, struct tutti__record *record, int index)
 {
-    tutti__record_push(L, record);
-    push_error(L, record, here);
-    tutti__record_set_extra(L, -2, EXTRA_CIRCLE);
-    lua_pop(L, 1);
+    tutti__record_set_extra(L, index, EXTRA_CIRCLE);
     record->flags |= RECORD_CIRCLE;
     void (*withdraw)(struct tutti__record *) = record->withdraw;
     record->withdraw = NULL;
     withdraw(record);
     record->op = NULL;
     tutti__ready_push(record->lua, record);
+}
+
+static void end_await(lua_State *L, struct tutti__record *record, const struct tutti__break *here)
+{
+    tutti__record_push(L, record);
+    push_error(L, record, here);
+    tutti__cycle_end_await(L, record, lua_gettop(L) - 1);
+    lua_pop(L, 1);
 }
 
 static void end_waiting(lua_State *L, struct tutti__record *record, const struct tutti__break *here)

@@ -11,15 +11,18 @@
 #ifndef TUTTI_LUA_CYCLE_H
 #define TUTTI_LUA_CYCLE_H
 
+#include "lua/graph.h"
 #include "lua/state.h"
 
 /* Note a suspect; `waits_now`: a wait of it has just begun. */
 void tutti__cycle_suspect(struct tutti__lua *lua, struct tutti__record *record, bool waits_now);
 
 /* A wait of `record`, for other tasks, begins. */
-static inline void tutti__cycle_wait(struct tutti__record *record)
+static inline void tutti__cycle_wait(lua_State *L, struct tutti__record *record)
 {
     const struct tutti__record *parent = record->parent;
+    if (record->lua->graph_watch_count != 0)
+        tutti__graph_wait_begins(L, record);
     record->wait = 0;
     if (record->waiters_first != NULL || record->task != NULL
         || (parent != NULL && (parent->flags & RECORD_JOINING) != 0))
@@ -39,6 +42,9 @@ void tutti__cycle_watch(struct tutti__lua *lua);
 
 /* Did the wait of the current task end because it closes a circle? Then its error is pushed, once. */
 bool tutti__cycle_take_error(lua_State *L, struct tutti__lua *lua);
+
+/* End the await of `record` (userdata at `index`) with the error on top, which is popped. */
+void tutti__cycle_end_await(lua_State *L, struct tutti__record *record, int index);
 
 /* The state ends. */
 void tutti__cycle_forget(struct tutti__lua *lua);

@@ -380,7 +380,7 @@ static int next_completed(lua_State *L, struct tutti__record *gather)
     }
     me->await.fire = taker_fire;
     tutti__waiter_link(&me->await, gather);
-    tutti__cycle_wait(me);
+    tutti__cycle_wait(L, me);
     return tutti__wait(L, taker_withdraw, NULL, 0, next_continue);
 }
 

@@ -33,6 +33,19 @@ static void push_ended(lua_State *L, int owner)
     tutti__record_set_extra(L, owner, EXTRA_ENDED);
 }
 
+bool tutti__graph_is_task(const struct tutti__record *record)
+{
+    return record->kind == RECORD_LOCAL && record->deps_count == 1 && record->parent != NULL
+        && (record->parent->flags & RECORD_RUNS_GRAPH) != 0;
+}
+
+void tutti__graph_push_entry(lua_State *L, struct tutti__record *record)
+{
+    tutti__record_push(L, record);
+    lua_getiuservalue(L, -1, UV_ENTRY);
+    lua_remove(L, -2);
+}
+
 void tutti__graph_ended(lua_State *L, struct tutti__record *parent, struct tutti__record *child, int index)
 {
     tutti__record_observe(child);
@@ -51,8 +64,8 @@ void tutti__graph_ended(lua_State *L, struct tutti__record *parent, struct tutti
     tutti__supervise_wake(parent);
 }
 
-/* core.graph_enter(): the current task runs a graph: it is told of each end of a child, in pairs, an entry (of
- * a pool task the handle) and the state as a number, by core.take_ended   [-0, +0, v] */
+/* core.graph_enter(): the current task runs a graph: it is told of each end of a child, in pairs, an entry
+ * (of a pool task the handle) and the state as a number, by core.take_ended   [-0, +0, v] */
 static int l_enter(lua_State *L)
 {
     struct tutti__record *record = tutti__lua_of(L)->current;
@@ -128,8 +141,8 @@ static void make_ready(struct tutti__record *record)
     tutti__ready_push(record->lua, record);
 }
 
-/* core.graph_start(entry, name, place, priority, body, is_held) -> Task: body(entry) as a child of the current
- * task   [-6, +1, m] */
+/* core.graph_start(entry, name, place, priority, body, is_held) -> Task: body(entry) as a child of the
+ * current task   [-6, +1, m] */
 static int l_start(lua_State *L)
 {
     enum { RECORD = 1, ENTRY, NAME, PLACE, PRIORITY, BODY, IS_HELD };

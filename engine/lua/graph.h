@@ -20,6 +20,23 @@ void tutti__graph_ended(lua_State *L, struct tutti__record *parent, struct tutti
  * forget them. Returns whether there were any. */
 bool tutti__graph_say_unread(lua_State *L, struct tutti__lua *lua);
 
+/* Is it a task of a graph that stays in this state? Then its entry can be pushed. */
+bool tutti__graph_is_task(const struct tutti__record *record);
+void tutti__graph_push_entry(lua_State *L, struct tutti__record *record);
+
 extern const luaL_Reg tutti__graph_functions[];
+
+/* ---- graph_wait.c ------------------------------------------------------------------------- */
+
+/* A wait of `record` for a task begins, and there is a run that is concerned: see lua->graph_watch. */
+void tutti__graph_wait_begins(lua_State *L, struct tutti__record *record);
+
+/* RECORD_LENT: may it go on? If not it waits, and will be resumed. */
+bool tutti__graph_take_back(lua_State *L, struct tutti__record *record);
+
+/* The world ends. */
+void tutti__graph_forget(struct tutti__lua *lua);
+
+extern const luaL_Reg tutti__graph_wait_functions[];
 
 #endif

@@ -417,6 +417,7 @@ int luaopen_tutti_core(lua_State *L)
     tutti__lua_functions(L, lua, tutti__semaphore_functions);
     tutti__lua_functions(L, lua, tutti__signal_functions);
     tutti__lua_functions(L, lua, tutti__graph_functions);
+    tutti__lua_functions(L, lua, tutti__graph_wait_functions);
     tutti__lua_functions(L, lua, tutti__event_functions);
     tutti__lua_functions(L, lua, tutti__native_functions);
     tutti__lua_functions(L, lua, tutti__process_functions);

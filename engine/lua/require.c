@@ -67,7 +67,7 @@ static int wait_for(lua_State *L, struct load *load)
     struct tutti__record *me = tutti__wait_check(L, tutti__lua_of(L), "require");
     me->await.fire = load_fire;
     tutti__waiter_link(&me->await, load->owner);
-    tutti__cycle_wait(me);
+    tutti__cycle_wait(L, me);
     return tutti__wait(L, load_withdraw, load, 0, wait_over);
 }
 

@@ -10,6 +10,7 @@
  */
 #include "lua/cleanup.h"
 #include "lua/coroutine.h"
+#include "lua/graph.h"
 #include "lua/interrupt.h"
 #include "lua/start.h"
 #include "lua/stuck.h"
@@ -240,6 +241,8 @@ void tutti__run_record(lua_State *L, struct tutti__record *record)
     struct tutti__lua *lua = record->lua;
     lua_State *co = record->co;
     int count = 0;
+    if ((record->flags & RECORD_LENT) != 0 && !tutti__graph_take_back(L, record))
+        return;
     if (co == NULL) {
         co = start(L, record);
         count = 1;

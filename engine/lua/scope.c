@@ -466,7 +466,7 @@ static int join(lua_State *L, struct tutti__record *record)
     if (record->child_first == NULL)
         return (record->flags & RECORD_DEFER) != 0 ? clean_up(L) : finish(L, record);
     record->flags |= RECORD_JOINING;
-    tutti__cycle_wait(lua->current);
+    tutti__cycle_wait(L, lua->current);
     return tutti__wait(L, join_withdraw, record, 0, join_continue);
 }
 

@@ -227,7 +227,7 @@ void tutti__record_body_ended(lua_State *L, struct tutti__record *record, bool f
         join_end(L, record);
         return;
     }
-    tutti__cycle_wait(record);
+    tutti__cycle_wait(L, record);
     tutti__scope_abandon_within(L, record);
     tutti__supervise_joined(record);
     if (failed || (record->flags & RECORD_CANCEL) != 0)

@@ -98,6 +98,7 @@ enum tutti__record_flag {
     RECORD_SUSPECT = 1u << 26,    /* in lua->cycle.suspects */
     RECORD_RUNS_GRAPH = 1u << 22, /* with SUPERVISES: its children are tasks of a graph, see graph.c */
     RECORD_CIRCLE = 1u << 23,     /* its wait was ended, see tutti__cycle_take_error */
+    RECORD_LENT = 1u << 30,       /* LOCAL: asks for its place back before it goes on, see graph_wait.c */
     RECORD_COLLECTED = 1u << 15,  /* its finaliser has run: only other finalisers can still see it */
 };
 
@@ -253,6 +254,9 @@ struct tutti__lua {
     bool telling;          /* the settled list is being worked off further up the stack */
     bool closing;          /* what is left is being cancelled */
     struct tutti__cycle cycle;
+    struct tutti__record **graph_watch; /* tasks of runs that are woken when a wait begins: graph_wait.c */
+    uint32_t graph_watch_count;
+    uint32_t graph_watch_size;
     uint64_t tick_ns;      /* the clock as it was when this state last looked */
     uint64_t next_id;
     uint64_t random;       /* state of core.random, see testing.c; 0: not seeded yet */

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lua/graph.h"
+
 #define WORLD_BYTES offsetof(struct tutti__lua, main)
 #define ASIDE_BYTES offsetof(struct tutti__lua, running) /* with what is set once: records ask for it */
 
@@ -64,6 +66,7 @@ void tutti__world_close(lua_State *L, struct tutti__lua *lua)
     luaL_unref(L, LUA_REGISTRYINDEX, lua->ref_service);
     free((void *)lua->slots);
     free(lua->slots_free);
+    tutti__graph_forget(lua);
     memset(lua, 0, WORLD_BYTES);
 }
 

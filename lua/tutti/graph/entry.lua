@@ -5,7 +5,7 @@
 ---        +--what it needs did not succeed, or `when` said no--> skipped
 ---
 --- An entry has few fields of its own, since there may be a million. `name`, `elapsed`, `attempts`, `task`,
---- `error` and `reason` are worked out when they are asked for.
+--- `error`, `reason` and `run` are worked out when they are asked for.
 ---
 ---     node, state, value, values, began, ended       as in the manual
 ---     left        how many of what it needs have not settled
@@ -60,6 +60,10 @@ local late = {}
 
 function late.name(_, self)
   return self.node.name
+end
+
+function late.run(run)
+  return run
 end
 
 function late.elapsed(_, self)

@@ -11,8 +11,12 @@
 --- Order in a queue: tasks that have run already and want to go on, then by priority, then by the order in
 --- which they became ready. What is too large for the moment is not overtaken in its own queue.
 ---
+--- While a task waits for another that waits at a gate it is in, it lends its place there (lend.lua) and then
+--- waits for it as whoever goes on. If it is still in another gate it takes it at once, over the limit, since
+--- to hold one and wait for another is how all could stand still.
+---
 --- Layer: the Lua half. Thread: the state's home.
---- Invariant: `used` is the sum of what tickets that are `inside` hold; a ticket is in one queue or in none.
+--- Invariant: `used` is the sum of what `holders` have there; a ticket is in one queue or in none.
 ---@module "tutti.graph.gate"
 local core = require("tutti.core")
 local errors = require("tutti.errors")
@@ -65,7 +69,7 @@ end
 -- ---- gates ---------------------------------------------------------------------------------
 
 local function new(name, max)
-  return { name = name, max = max, used = 0, queue = {} }
+  return { name = name, max = max, used = 0, queue = {}, holders = {} }
 end
 
 --- A gate of a run's own, for `jobs`.
@@ -201,28 +205,31 @@ end
 local function take(ticket)
   for i, found in ipairs(ticket.gates) do
     found.used = found.used + ticket.amounts[i]
+    found.holders[ticket] = ticket.amounts[i]
   end
   ticket.inside, ticket.waits_at = true, nil
 end
 
 local function wait_at(ticket, found)
   ticket.waits_at = found
+  ticket.run.queued[ticket] = true
   push(found.queue, ticket)
+end
+
+-- Whoever waits for one of the same gates, and was there first.
+local function who_is_before(ticket)
+  for _, found in ipairs(ticket.gates) do
+    local first = found.queue[1]
+    if first and not first.dropped and comes_before(first, ticket) then
+      return found
+    end
+  end
+  return nil
 end
 
 --- Let the ticket in, or have it wait. Returns whether it is in.
 function gate.enter(ticket)
-  local found = obstacle(ticket)
-  if not found then
-    -- Whoever waits for the same was there first.
-    for _, other in ipairs(ticket.gates) do
-      local first = other.queue[1]
-      if first and not first.dropped and comes_before(first, ticket) then
-        found = other
-        break
-      end
-    end
-  end
+  local found = obstacle(ticket) or who_is_before(ticket)
   if found then
     wait_at(ticket, found)
     return false
@@ -243,26 +250,90 @@ local function serve(found)
     pop(queue)
     if other then
       wait_at(ticket, other)
-    elseif not ticket.dropped then
-      take(ticket)
-      ticket.run:granted(ticket)
+    else
+      ticket.run.queued[ticket] = nil
+      if not ticket.dropped then
+        take(ticket)
+        ticket.run:granted(ticket)
+      end
     end
+  end
+end
+
+local function give(ticket, found)
+  local amount = found.holders[ticket]
+  if amount then
+    found.used = found.used - amount
+    found.holders[ticket] = nil
   end
 end
 
 --- The ticket's task has ended, or will never begin: its places are free.
 function gate.leave(ticket)
   ticket.dropped = true -- also for the queue it may wait in
+  ticket.run.queued[ticket] = nil
+  if ticket.returning then
+    gate.leave(ticket.returning)
+  end
   if not ticket.inside then
     return
   end
   ticket.inside = false
-  for i, found in ipairs(ticket.gates) do
-    found.used = found.used - ticket.amounts[i]
+  for _, found in ipairs(ticket.gates) do
+    give(ticket, found)
   end
   for _, found in ipairs(ticket.gates) do
     serve(found)
   end
+end
+
+-- ---- places that are lent ------------------------------------------------------------------
+
+--- Lend the ticket's place at a gate to who waits there.
+function gate.lend(ticket, found)
+  ticket.lent = ticket.lent or {}
+  table.insert(ticket.lent, { found, found.holders[ticket] })
+  give(ticket, found)
+  serve(found)
+end
+
+local function return_ticket(ticket)
+  local back = { entry = ticket.entry, run = ticket.run, rank = 0, seq = ticket.seq, gates = {}, amounts = {},
+    returns = ticket }
+  for i, lent in ipairs(ticket.lent) do
+    back.gates[i], back.amounts[i] = lent[1], lent[2]
+  end
+  return back
+end
+
+--- The ticket has its places back: what `back` has taken is its own.
+function gate.take_over(back)
+  local ticket = back.returns
+  for i, found in ipairs(back.gates) do
+    found.holders[back] = nil
+    found.holders[ticket] = back.amounts[i]
+  end
+  ticket.lent, ticket.returning = nil, nil
+end
+
+--- The task wants to go on: may it? If not, run:granted says when it may. `at_once`: it does so anyhow.
+function gate.take_back(ticket, at_once)
+  if not ticket.lent then
+    return true
+  end
+  local back = return_ticket(ticket)
+  if ticket.returning then
+    gate.leave(ticket.returning)
+    ticket.returning = nil
+  end
+  if at_once or #ticket.lent < #ticket.gates or not obstacle(back) then
+    take(back)
+    gate.take_over(back)
+    return true
+  end
+  ticket.returning = back
+  wait_at(back, obstacle(back))
+  return false
 end
 
 return gate

@@ -2,9 +2,9 @@
 --- How long a run will still take: not less than the longest chain of what is left, nor than the work that is
 --- left shared by those that may work at once.
 ---
---- What a task takes comes from graph/path.lua; one of which nothing is known counts as the mean of those that
---- have ended in this run. The chains are worked out once a run; then a question looks at what runs, and at the
---- longest chain that has not begun.
+--- What a task takes comes from graph/path.lua; one of which nothing is known counts as the mean of those
+--- that have ended in this run. The chains are worked out once a run; then a question looks at what runs, and
+--- at the longest chain that has not begun.
 ---
 --- Layer: the Lua half. Thread: the state's home.
 --- Invariant: chains stand longest first, and all before `at` have settled for good.

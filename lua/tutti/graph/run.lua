@@ -19,6 +19,7 @@ local entries = require("tutti.graph.entry")
 local gate = require("tutti.graph.gate")
 local estimates = require("tutti.graph.left")
 local options = require("tutti.options")
+local lend = require("tutti.graph.lend")
 local result = require("tutti.graph.result")
 local session = require("tutti.session")
 local watch = require("tutti.watch")
@@ -77,6 +78,14 @@ local function start(run, entry)
   entry.handle = handle
 end
 
+-- From now on the run has to know what tasks wait for.
+local function watch_waits(run)
+  if not run.watches then
+    run.watches = true
+    core.graph_watch(run.handle, true)
+  end
+end
+
 -- All that the entry needs has settled.
 local function ready(run, entry)
   entry.state = "ready"
@@ -91,11 +100,21 @@ local function ready(run, entry)
   entry.ticket = ticket
   if not ticket or gate.enter(ticket) then
     start(run, entry)
+  else
+    lend.queued()
+  end
+  if ticket then
+    watch_waits(run)
   end
 end
 
 --- A gate has let the ticket in.
 function methods.granted(run, ticket)
+  if ticket.returns then
+    gate.take_over(ticket)
+    core.graph_resume(ticket.entry.handle)
+    return
+  end
   local list = run.let_in
   list[#list + 1] = ticket.entry
   if not run.is_awake then
@@ -106,6 +125,7 @@ end
 --- Make the handle of an entry before its time.
 function methods.hold(run, entry)
   local node = entry.node
+  watch_waits(run)
   return core.start_under(run.handle, core.graph_start, entry, node.name, place_of(run, node),
     node.spec.priority, run.body, true)
 end
@@ -370,9 +390,12 @@ local function step(run)
     cancel_rest(run)
     return
   end
-  run.is_awake = false
-  core.park("g:run")
-  run.is_awake = true
+  lend.look(runs)
+  if #run.let_in == 0 then
+    run.is_awake = false
+    core.park("g:run")
+    run.is_awake = true
+  end
 end
 
 local function begin(run)
@@ -395,6 +418,9 @@ local function finish(run)
     cancel_rest(run)
   end
   run.ended, run.is_over = now(), true
+  if run.watches then
+    core.graph_watch(run.handle, false)
+  end
   run.result = result.new(run)
   if run.ended - run.began > WORTH_KEEPING then
     require("tutti.graph.history").run_ended(run, run.ended - run.began)
@@ -482,7 +508,8 @@ local function new(graph, plan, opts)
   local run = { id = count_made, graph = graph, name = graph.name, plan = plan, mode = opts.mode,
     jobs = opts.jobs, on_failure = opts.on_failure, total = #plan.nodes, left = #plan.nodes,
     counts = { running = 0, succeeded = 0, failed = 0, skipped = 0, cancelled = 0 },
-    began = now(), spent = 0, places = {}, owners = {}, let_in = {}, fresh = {} }
+    began = now(), spent = 0, places = {}, owners = {}, let_in = {}, fresh = {},
+    queued = {} }
   run.jobs_gate = opts.jobs and gate.new("jobs", opts.jobs)
   run.is_open = not run.jobs_gate
   run.entry_meta = entries.meta(run)
