@@ -32,8 +32,8 @@ local function add_rest(page, told)
   end
   if rest > 0 then
     local text = ("%s more: "):format(layout.count(rest))
-    page.add(page.paint("FAILED", "red") .. "  " .. text
-      .. layout.names(names, rest, layout.room(page, text)))
+    page.flow(page.paint("FAILED", "red") .. "  ", text
+      .. layout.names(names, rest, layout.room(page, text)), 2)
     page.add("")
   end
 end
@@ -46,8 +46,9 @@ local function add_cancelled(page, told)
   local reason = first.reason or first.error and core.error_fields(first.error).reason
   local text = layout.tasks(#told.cancelled)
   text = text .. (reason and (" (%s): "):format(clean.line(tostring(reason))) or ": ")
-  page.add(page.paint("CANCELLED", "yellow") .. "  " .. text
-    .. layout.names(layout.names_of(told.cancelled, 1, 10), #told.cancelled, layout.room(page, text)))
+  local names = layout.names_of(told.cancelled, 1, 10)
+  page.flow(page.paint("CANCELLED", "yellow") .. "  ",
+    text .. layout.names(names, #told.cancelled, layout.room(page, text)), 2)
   if not page.options.quiet then
     page.add("")
   end
@@ -67,7 +68,7 @@ local function add_summary(page, run, told, result)
   part(told.ok, "ok", "green")
   local name = run.name and clean.line(run.name) .. ": " or ""
   local time = result.elapsed and " in " .. layout.duration(result.elapsed) or ""
-  page.add(name .. table.concat(parts, ", ") .. time)
+  page.flow("", name .. table.concat(parts, ", ") .. time, 2)
 end
 
 --- The report of `run`, which has ended with `result`; "" if nothing failed and nothing was cancelled.

@@ -119,6 +119,16 @@ describe("the failure report", function()
     assert.equal("FAILED  a\n  no\n", text_of(list, { quiet = true }))
   end)
 
+  it("breaks lines between words where a terminal would break them anywhere", function()
+    local err = failed_with({ message = "exec \"convert\" was killed by SIGKILL, probably out of memory" })
+    local list = { { "a", "failed", error = err }, { "b", "done" } }
+    local text = text_of(list, { width = 28, colours = true }, 4000)
+    text = text:gsub("\27%[[%d;]*m", "")
+    local cause = "\n  exec \"convert\" was killed\n    by SIGKILL, probably out\n    of memory\n"
+    assert.matches(cause, text, 1, true)
+    assert.matches("\ndeploy: 1 failed, 1 ok in\n  1h06m\n$", text)
+  end)
+
   it("cuts a long path to its root and what came last", function()
     local list = { { "t1", "done", elapsed = 0.5, ended = 1 } }
     for i = 2, 99 do

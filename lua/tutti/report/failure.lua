@@ -54,7 +54,8 @@ local function add_cause(page, err)
       page.add("  ...")
       return
     end
-    page.add("  " .. line)
+    local blanks, words = line:match("^(%s*)(.*)$")
+    page.flow("  " .. blanks, words, #blanks + 4)
     left = left - 1
   end
 end
@@ -86,7 +87,7 @@ local function add_places(page, node)
   local text = clean.line(node.line)
   local source = source_line(node.line)
   local left = room(page, text) - 2
-  if source and left >= 12 then
+  if source and left >= 20 then
     text = text .. "  " .. page.paint(layout.cut(source, left), "dim")
   end
   page.label("at", text)
@@ -214,14 +215,14 @@ local function add_others(page, group)
   local more = #group.entries - 1
   if more > 0 then
     local text = ("%s more %s"):format(layout.count(more), EQUAL[group.looseness])
-    page.label("also", text .. layout.names(names_of(group.entries, 2, 10), more, room(page, text)))
+    page.label_flow("also", text .. layout.names(names_of(group.entries, 2, 10), more, room(page, text)))
   end
 end
 
 local function add_blocked(page, group)
   if group.blocked_count > 0 then
     local text = layout.tasks(group.blocked_count) .. ": "
-    page.label("blocks", text .. layout.names(group.blocked, group.blocked_count, room(page, text)))
+    page.label_flow("blocks", text .. layout.names(group.blocked, group.blocked_count, room(page, text)))
   end
 end
 

@@ -43,6 +43,7 @@ end
 -- ---- names ---------------------------------------------------------------------------------
 
 local function columns(text)
+  text = text:gsub("\27%[[%d;]*m", "")
   return utf8.len(text) or #text
 end
 
@@ -102,6 +103,21 @@ local LABEL_COLUMNS = 9
 local INDENT = 2 + LABEL_COLUMNS
 local NO_TERMINAL_WIDTH = 100
 
+-- `text` behind `head` in lines of at most `width` columns, broken at blanks; further lines begin with
+-- `indent` blanks. A word that is longer stays whole, so that it can be copied.
+local function wrap(head, text, width, indent)
+  local lines, line, gap = {}, head, ""
+  for word in text:gmatch("[^ ]+") do
+    if gap ~= "" and columns(line) + 1 + columns(word) > width then
+      lines[#lines + 1] = line
+      line, gap = (" "):rep(indent), ""
+    end
+    line, gap = line .. gap .. word, " "
+  end
+  lines[#lines + 1] = line
+  return lines
+end
+
 --- What a report is written on: lines, a width, and colours or none.
 ---@param options { width: integer?, colours: boolean? }
 function layout.new_page(options)
@@ -112,10 +128,26 @@ function layout.new_page(options)
   function page.add(line)
     page.lines[#page.lines + 1] = line
   end
+  --- A line of words behind `head`; on a terminal no wider than that, if its words allow it.
+  function page.flow(head, text, indent)
+    if not options.width or columns(head .. text) <= options.width then
+      page.add(head .. text)
+      return
+    end
+    for _, line in ipairs(wrap(head, text, options.width, indent)) do
+      page.add(line)
+    end
+  end
+  local function label_of(name)
+    return "  " .. page.paint(name, "dim") .. (" "):rep(LABEL_COLUMNS - #name)
+  end
   --- "  at       pipeline.lua:88"
   function page.label(name, text)
-    local gap = text == "" and "" or (" "):rep(LABEL_COLUMNS - #name)
-    page.add("  " .. page.paint(name, "dim") .. gap .. text)
+    page.add(text == "" and "  " .. page.paint(name, "dim") or label_of(name) .. text)
+  end
+  --- The same of words that may be broken into lines.
+  function page.label_flow(name, text)
+    page.flow(label_of(name), text, INDENT)
   end
   return page
 end

@@ -15,8 +15,8 @@ function rerun.quote(word)
   return "'" .. word:gsub("'", "'\\''") .. "'"
 end
 
---- The word that selects the task of this name and no other: the name itself, for a word that is a task's name
---- is that task (tutti.program), unless it looks like an option or has in it what quotes would need.
+--- The word that selects the task of this name and no other: the name itself, for a word that is a task's
+--- name is that task (tutti.program), unless it looks like an option or has in it what quotes would need.
 function rerun.selector(name)
   if not name:find("^%-") and not name:find("['\"\\]") then
     return name
