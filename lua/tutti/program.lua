@@ -1,11 +1,12 @@
 -- SPDX-License-Identifier: MIT
---- What the program does with the graph of a script: runs one that is returned; lists or plans one in place of
---- running it.
+--- What the program does with the graph of a script: runs one that is returned; lists or plans one in
+--- place of running it.
 ---
 --- Layer: lua. Thread: the program's loop state.
 --- Invariant: with session.guard set, nothing is started through tutti and no file changed.
 ---@module "tutti.program"
 local core = require("tutti.core")
+local errors = require("tutti.errors")
 local options = require("tutti.options")
 local say = require("tutti.say")
 local session = require("tutti.session")
@@ -38,25 +39,23 @@ end
 
 -- ---- selectors -----------------------------------------------------------------------------
 
--- A word that spells a task, with + and ! before it and + behind it, is that task whatever is in its name.
-local function quote_name(graph, word)
-  local by_name = graph.by_name
-  if by_name[word] then
-    return ("'%s'"):format(word)
+-- A word that spells a task, with + and ! before it and + behind it, means that task whatever is in its name.
+local function part_of(graph, word)
+  local head, name, tail = "", word, ""
+  if not graph.by_name[word] then
+    head, name, tail = word:match("^([+!]*)(.-)(%+?)$")
   end
-  local head, name, tail = word:match("^([+!]*)(.-)(%+?)$")
-  return by_name[name] and ("%s'%s'%s"):format(head, name, tail) or word
-end
-
-local function can_be_quoted(word)
-  return word:find("[^%w_%-%.]") and not word:find("['\\]")
+  if not graph.by_name[name] or name:find("^[%w_]+$") then
+    return word
+  end
+  return head .. require("tutti.grammar.selector").format({ kind = "name", name = name }) .. tail
 end
 
 -- The words of the command line as one selector, or nil for all.
 local function selector_of(graph, words)
   local parts = {}
   for i, word in ipairs(words) do
-    parts[i] = can_be_quoted(word) and quote_name(graph, word) or word
+    parts[i] = part_of(graph, word)
   end
   return #parts > 0 and table.concat(parts, ", ") or nil
 end
@@ -88,11 +87,11 @@ local function show(graph, plan, selector)
   finish(GOOD)
 end
 
--- g:run(given) of a script that is guarded.
+-- g:run(given) of a script that is guarded; a selector may be a list of names.
 local function instead_of_run(graph, given)
   local selector = given
-  if type(given) == "table" and #given <= 1 then
-    selector = given[1]
+  if type(given) == "table" then
+    selector = #given > 1 and table.move(given, 1, #given, 1, {}) or given[1]
   end
   show(graph, graph:plan(selector), selector)
 end
@@ -106,8 +105,8 @@ function program.guard()
       io.stdout:flush()
       finish(GOOD)
     end
-    core.usage(("%s: %s runs nothing: do this inside a task of the graph"):format(what, COMMAND[asked()]),
-      level + 1)
+    core.usage(("%s: %s runs nothing: do this inside a task of the graph")
+      :format(what, COMMAND[asked()]), level + 1)
   end)
   core.helper("script_returned", program.returned)
 end
@@ -138,6 +137,16 @@ local function without_graph()
   end
 end
 
+-- Failures of a run of whose result nobody reads anything end the program with 1, as they do in scripts. Tasks
+-- that were cancelled while none failed would leave it with 0.
+local function run_whole(graph, selector)
+  local counts = graph:run({ selector }):await().run.counts
+  if counts.failed == 0 and counts.cancelled > 0 then
+    error(errors.new({ kind = "cancelled", message = ("graph \"%s\": %d task%s cancelled"):format(graph.name,
+      counts.cancelled, counts.cancelled == 1 and " was" or "s were") }), 0)
+  end
+end
+
 --- What the script returned: a graph is run, listed or planned, in the script's own task.
 ---@async
 function program.returned(value)
@@ -151,7 +160,7 @@ function program.returned(value)
     show(value, plan, selector)
   end
   session.graph = value
-  value:run({ selector }):await()
+  run_whole(value, selector)
 end
 
 return program

@@ -111,10 +111,9 @@ end
 
 -- Why a task is in the plan: it was selected, or others need it.
 local function reason(plan, node)
-  local chosen = plan.matched or plan.selected
-  if not chosen then
+  if not plan.selected then
     return nil
-  elseif chosen[node.name] then
+  elseif plan.selected[node.name] then
     return "selected"
   end
   return "needed by " .. some(plan:dependents(node.name))
