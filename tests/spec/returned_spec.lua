@@ -10,12 +10,13 @@ local g = tutti.graph("deploy")
 local function say(name, needs, tags)
   g:task(name, { needs = needs, tags = tags }, function() print(name) end)
 end
-say("db") say("server", { "db" }) say("build all", {}, { "slow" }) say("it's") say("tests", { "server", "build all" })
+say("db") say("server", { "db" }) say("build all", {}, { "slow" }) say("it's")
+say("tests", { "server", "build all" })
 ]]
 
 -- What ran, in order of names, and the status.
 local function ran(source, ...)
-  local code, out, err = program.script(source, {}, ...)
+  local code, out, err = program.script(source, { before = { "--progress=none" } }, ...)
   local names = {}
   for name in out:gmatch("[^\n]+") do
     names[#names + 1] = name
@@ -100,7 +101,8 @@ describe("a graph that the script returns", function()
 end)
 
 describe("the exit status of a graph that the script returns", function()
-  local FAILING = GRAPH .. 'g:task("bad", function() error("boom") end) g:task("late", { needs = { "bad" } }, print)'
+  local FAILING = GRAPH .. 'g:task("bad", function() error("boom") end) '
+    .. 'g:task("late", { needs = { "bad" } }, print)'
 
   it("is 1 if something failed or was cancelled, and the rest has run", function()
     local names, code, err = ran(FAILING .. " return g")

@@ -45,10 +45,18 @@ local function declared()
   return args and args.declared() or {}
 end
 
+local function joined(values)
+  local words = {}
+  for i, value in ipairs(values) do
+    words[i] = tostring(value)
+  end
+  return table.concat(words, ", ")
+end
+
 local function about(argument)
   local parts = { argument.help }
   if argument.choices then
-    parts[#parts + 1] = "one of " .. table.concat(argument.choices, ", ")
+    parts[#parts + 1] = "one of " .. joined(argument.choices)
   end
   if argument.required then
     parts[#parts + 1] = "must be given"
