@@ -137,8 +137,8 @@ local function without_graph()
   end
 end
 
--- Failures of a run of whose result nobody reads anything end the program with 1, as they do in scripts. Tasks
--- that were cancelled while none failed would leave it with 0.
+-- Failures of a run of whose result nobody reads anything end the program with 1, as they do in scripts.
+-- Tasks that were cancelled while none failed would leave it with 0.
 local function run_whole(graph, selector)
   local counts = graph:run({ selector }):await().run.counts
   if counts.failed == 0 and counts.cancelled > 0 then

@@ -15,9 +15,10 @@ local GRAPH = [[
 -- Not this.
 local tutti = require("tutti")
 local g = tutti.graph("deploy")
-g:task("zebra", { description = "comes first\nof all", tags = { "slow", "net" } }, function() print("ran") end)
-g:task("assets", { needs = { "zebra" }, tags = { "net" } }, function() print("ran") end)
-g:task("build all", { needs = { "assets" }, description = "a\ttab" }, function() print("ran") end)
+local function ran() print("ran") end
+g:task("zebra", { description = "comes first\nof all", tags = { "slow", "net" } }, ran)
+g:task("assets", { needs = { "zebra" }, tags = { "net" } }, ran)
+g:task("build all", { needs = { "assets" }, description = "a\ttab" }, ran)
 ]]
 
 describe("--list", function()
@@ -30,7 +31,8 @@ describe("--list", function()
 
   it("prints columns on a terminal, cut to its width", function()
     local folder = program.folder({ ["g.lua"] = GRAPH .. "return g" })
-    local s <close> = screen.start({ program.path, "run", folder .. "/g.lua", "--list" }, { cols = 30, rows = 10 })
+    local words = { program.path, "run", folder .. "/g.lua", "--list" }
+    local s <close> = screen.start(words, { cols = 30, rows = 10 })
     assert.equal(0, s:status())
     assert.equal('deploy: 3 tasks\n  zebra      comes first  [sl…\n  assets     [net]\n  build all  a tab',
       (s:text():gsub("%s+$", "")))
@@ -41,7 +43,8 @@ describe("--list", function()
     local code, out, err = program.script("print(1)", { before = { "--list" } })
     assert.same({ 3, "1\n" }, { code, out })
     assert.matches("tutti run %-%-list: \"[^\n]*script.lua\" neither calls g:run nor returns a graph\n$", err)
-    code, out, err = program.script(GRAPH .. 'g:task("x", { needs = { "asets" } }, print) return g', {}, "--list")
+    local source = GRAPH .. 'g:task("x", { needs = { "asets" } }, print) return g'
+    code, out, err = program.script(source, {}, "--list")
     assert.same({ 3, "" }, { code, out })
     assert.matches('did you mean "assets"', err)
   end)
@@ -70,7 +73,7 @@ describe("words behind FILE of a script that returns a graph", function()
   it("are told when they are wrong, with 2, and nothing runs", function()
     local code, out, err = program.script(GRAPH .. "return g", {}, "--lits")
     assert.same({ 2, "" }, { code, out })
-    assert.matches('unknown option "%-%-lits" %(did you mean %-%-list%?%) %(behind [^\n]*, which returned a graph%)\n$',
-      err)
+    assert.matches('unknown option "%-%-lits" %(did you mean %-%-list%?%) '
+      .. "%(behind [^\n]*, which returned a graph%)\n$", err)
   end)
 end)

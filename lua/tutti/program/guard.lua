@@ -2,8 +2,8 @@
 --- Refuses what would start something or change a file, for a script that is only asked what it would do.
 ---
 --- Layer: lua. Thread: the program's loop state, before the script runs.
---- Invariant: every function of tutti that starts a task or a program, or changes a file, is in a list here; plain
---- io and os calls of the script are its own affair.
+--- Invariant: every function of tutti that starts a task or a program, or changes a file, is in a list
+--- here; plain io and os calls of the script are its own affair.
 ---@module "tutti.program.guard"
 local core = require("tutti.core")
 

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
---- `tutti run FILE --help`: what a script says of itself - the comment it begins with, the arguments it declares,
---- the tasks of its graph.
+--- `tutti run FILE --help`: what a script says of itself - the comment it begins with, the arguments it
+--- declares, the tasks of its graph.
 ---
 --- Layer: lua. Thread: the program's loop state.
 ---@module "tutti.program.help"
