@@ -119,6 +119,9 @@ local function take_late()
   if late.problem then
     refuse(("%s (behind %s, which returned a graph)"):format(late.problem, session.file or "-e"))
   end
+  if #session.args > 0 and not package.loaded["tutti.args"] then
+    refuse(("--arg %s: %s declares no arguments (tutti.args)"):format(session.args[1], session.file or "-e"))
+  end
   session.jobs = late.jobs or session.jobs
   session.list = session.list or late.list
   session.plan = session.plan and late.plan or session.plan

@@ -64,8 +64,38 @@ describe("--help behind FILE", function()
     assert.is_nil(out:find("SPDX") or out:find("Not this"))
   end)
 
+  local ARGS = [[
+-- Builds.
+    local tutti = require("tutti")
+    local args = tutti.args({
+      target = { "string", required = true, help = "what to build" },
+      wait = { "duration", default = "1m30s" },
+      mode = { "string", choices = { "fast", "small" }, default = "fast" },
+    })
+  ]]
+
+  it("prints the arguments, at the end, at the first start, or at g:run", function()
+    for _, rest in ipairs({ "", "tutti.spawn(print, 1):await() print(2)", "tutti.graph('g'):run() print(2)",
+      "return tutti.graph('g')" }) do
+      local code, out, err = program.script(ARGS .. rest, {}, "--help")
+      assert.same({ 0, "" }, { code, err })
+      assert.matches("^usage: [^\n]* %[%-%-arg NAME=VALUE%]%.%.%.[^\n]*\n\nBuilds%.\n\narguments:\n"
+        .. "  mode=STRING    one of fast, small; default fast\n"
+        .. "  target=STRING  what to build; must be given\n"
+        .. "  wait=DURATION  default 1m30s\n", out)
+    end
+  end)
+
   it("is the script's own word if it returns no graph", function()
     assert.same({ 0, "--help\n", "" }, { program.script("print(...)", {}, "--help") })
+  end)
+end)
+
+describe("--arg", function()
+  it("is told, with 2, where a graph's script declares no arguments", function()
+    local code, out, err = program.script(GRAPH .. "return g", { before = { "--arg", "a=1" } })
+    assert.same({ 2, "" }, { code, out })
+    assert.matches("^tutti: %-%-arg a=1: [^\n]* declares no arguments %(tutti%.args%)\n$", err)
   end)
 end)
 
