@@ -70,7 +70,8 @@ static void on_broken_pipe(int number)
 {
     (void)number;
     int saved = errno;
-    if (is_output_broken() && !atomic_exchange(&watcher.pipe_seen, true)) { /* a loop of writes must not keep the watcher busy */
+    /* Once: a loop of writes must not keep the watcher busy. */
+    if (is_output_broken() && !atomic_exchange(&watcher.pipe_seen, true)) {
         atomic_store(&watcher.pipe_broke, true);
         (void)kill(getpid(), SIGUSR2);
     }

@@ -87,15 +87,16 @@ end
 local MAKEFILE = [[
 CC = cc
 CFLAGS = %s
+.RECIPEPREFIX = >
 SOURCES = $(wildcard src/*.c)
 OBJECTS = $(SOURCES:%%.c=made/%%.o)
 
 made/program: $(OBJECTS)
-	$(CC) $(CFLAGS) -o $@ $(OBJECTS)
+>$(CC) $(CFLAGS) -o $@ $(OBJECTS)
 
 made/%%.o: %%.c
-	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -MMD -MF $(@:.o=.d) -c $< -o $@
+>@mkdir -p $(@D)
+>$(CC) $(CFLAGS) -MMD -MF $(@:.o=.d) -c $< -o $@
 
 -include $(OBJECTS:.o=.d)
 ]]
