@@ -12,6 +12,8 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,11 +30,14 @@
 #define PAINT_S (1.0 / 15)
 #define IDLE_S 1.0
 #define NEVER 1e300
+/* A run that is over before that is not painted at all. */
+#define QUIET_S 0.1
 
 static struct {
     bool is_tty;    /* there are streams and a picture; set once */
     bool has_color; /* set once */
     int wake_fd;    /* eventfd; opened once, written by anybody */
+    atomic_bool is_resized; /* stored by a signal handler before it wakes the painter, which loads it after */
     pthread_t thread;
     bool is_running;      /* [loop thread] */
     tutti_engine *engine; /* [loop thread], read by the painter, which starts after it was set */
@@ -119,6 +124,8 @@ static void on_ask(void *user)
 static void step(double now)
 {
     pthread_mutex_lock(&view.mu);
+    if (atomic_exchange(&view.is_resized, false))
+        view.wants_paint = true;
     bool asks = ask_time() <= now;
     bool paints = paint_time() <= now;
     if (asks) {
@@ -188,6 +195,8 @@ void cli_view_show(const struct cli_model *model)
     bool ends = model->bar_count == 0;
     view.model = *model;
     view.wants_paint = true;
+    if (begins)
+        view.painted_at = cli_view_clock() + QUIET_S - PAINT_S;
     pthread_mutex_unlock(&view.mu);
     if (ends && !begins && view.is_tty)
         cli_terminal_paint(render); /* which erases */
@@ -264,6 +273,7 @@ static void on_resize(int number)
 {
     (void)number;
     int saved = errno;
+    atomic_store(&view.is_resized, true);
     wake();
     errno = saved;
 }

@@ -112,12 +112,16 @@ static bool is_amid_line(void)
     return terminal.column < terminal.width || terminal.column == UNKNOWN;
 }
 
+/* Not by ED at the row itself: tmux takes that, in the corner of the screen, for the wish to keep what is
+ * cleared. */
+static const char clear_from_row[] = "\r\033[K\0337\033[B\033[J\0338";
+
 /* What erases the block. What people type behind an open line stands left of the cursor, and stays; if they
  * have typed Enter the cursor stands in the block. */
 static void add_eraser(struct cli_text *frame)
 {
     if (!terminal.is_line_open)
-        cli_text_addf(frame, "\r\033[J");
+        cli_text_addf(frame, "%s", clear_from_row);
     else if (is_amid_line() || is_hanging())
         cli_text_addf(frame, "\0337\r\n\033[J\0338");
     else
@@ -344,7 +348,6 @@ void cli_terminal_end(void)
 
 void cli_terminal_crash(void)
 {
-    static const char clear[] = "\033[?7h\r\033[J";
     if (atomic_exchange(&terminal.is_shown, false))
-        (void)!write(terminal.fd, clear, sizeof clear - 1);
+        (void)!write(terminal.fd, clear_from_row, sizeof clear_from_row - 1);
 }

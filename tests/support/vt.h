@@ -3,7 +3,7 @@
  * vt.h - a terminal for unit tests: bytes in, screen out.
  *
  * It knows what the live view uses, and what tests print: wrapping with a cursor that hangs at the end of a
- * full row, scrolling with all that scrolled away kept, IND, CUU, CHA, DECSC and DECRC, ED and EL from the
+ * full row, scrolling with all that scrolled away kept, IND, CUU, CUD, CHA, DECSC and DECRC, ED and EL from the
  * cursor on, no wrapping on request. Characters of two cells are those of CJK, combining ones U+0300 to U+036F.
  *
  * Layer: tests only; includes nothing of tutti.
@@ -128,6 +128,9 @@ static void vt_csi(struct vt *vt, const char *args, char final)
     int column = vt->x < vt->cols ? vt->x : vt->cols - 1;
     if (final == 'A') {
         vt->y = vt->y > number ? vt->y - number : 0;
+        vt->x = column;
+    } else if (final == 'B') {
+        vt->y = vt->y < vt->rows - 1 ? vt->y + 1 : vt->y;
         vt->x = column;
     } else if (final == 'G') {
         vt->x = number - 1;

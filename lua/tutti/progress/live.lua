@@ -1,8 +1,9 @@
 -- SPDX-License-Identifier: MIT
 --- The live view's half in Lua: what runs, and a picture of it when the painter asks (engine/cli/view.h).
 ---
---- Of an event the painter is told at most once until it has asked, so that a run of many short tasks pays
---- for two changes of a list per task and for 15 pictures a second.
+--- An event makes a picture itself if the last one is old, since a task that begins may keep the loop busy for
+--- long; else the painter is told that there is news, once until it has asked. So a run of many short tasks pays
+--- for two changes of a list per task and for some 15 pictures a second.
 ---
 --- Layer: the Lua half. Thread: the loop state's.
 --- Invariant: while a run goes on the painter has been told to ask (`is_told`), or asks in a second by
@@ -17,8 +18,8 @@ local view = require("tutti.session").view
 
 local live = {}
 
--- A run that is over before that shows nothing but its summary.
-local QUIET_SECONDS = 0.1
+-- Seconds from one picture to the next.
+local PICTURE_SECONDS = 1 / 15
 -- Seconds between two questions for the time that is left; a question that takes long is asked more rarely.
 local ETA_SECONDS, ETA_SHARE = 0.5, 0.002
 local TICK_SECONDS = 1
@@ -28,6 +29,7 @@ local runs = {}    -- those that go on, oldest first
 local retries = {} -- entry -> { failed = attempts so far, again = when the next one begins }
 local etas = {}    -- run -> { at =, remaining =, again = }
 local is_told = false
+local due = 0      -- when the next picture may be made by an event
 
 local function touch()
   if not is_told then
@@ -58,7 +60,8 @@ local function note_of(entry, now)
   elseif retry then
     notes[1] = ("attempt %d"):format(retry.failed + 1)
   end
-  local waits_for = entry.task and core.waits_for(entry.task)
+  local task = rawget(entry, "handle") -- not entry.task, which makes one
+  local waits_for = task and core.waits_for(task)
   if waits_for then
     notes[#notes + 1] = waits_for:find("^sleep") and "sleeps" or "waits for " .. waits_for
   end
@@ -89,6 +92,7 @@ local function picture()
     return
   end
   local now = core.now()
+  due = now + PICTURE_SECONDS
   terminal.check()
   show_bars(now)
   local more = show_rows(now)
@@ -100,29 +104,29 @@ view.listen(picture)
 
 -- ---- events --------------------------------------------------------------------------------
 
-function live.run_begins(run)
-  runs[#runs + 1] = run
-  if #runs == 1 then
-    is_told = true
-    view.touch(QUIET_SECONDS)
-  else
+-- Something has happened at that time.
+local function news(at)
+  if at >= due then
+    picture()
+  elseif not is_told then
     touch()
   end
+end
+
+function live.run_begins(run)
+  runs[#runs + 1] = run
+  touch()
 end
 
 function live.task_begins(run, entry)
   running.add(run, entry)
-  if not is_told then
-    touch()
-  end
+  news(entry.began)
 end
 
 function live.task_ends(_, entry)
   running.remove(entry)
-  if not is_told then
-    touch()
-  end
   retries[entry] = nil
+  news(entry.ended or 0)
 end
 
 function live.task_retries(_, entry, _, delay)
