@@ -73,6 +73,32 @@ describe("the exit status", function()
     { 3, "os.exit in the pool", "tutti.parallel(function() os.exit(9) end):await()", "script decide" },
   })
 
+  local GRAPH = [[
+    local g = tutti.graph("g")
+    g:task("bad", function() error("oh") end):task("good", function() end)
+  ]]
+  check({
+    { 1, "a run with failures that nobody looked at", GRAPH .. "g:run():await()", "1 failed" },
+    { 1, "a run with failures that nobody waited for", GRAPH .. "g:run()", "1 failed" },
+    { 0, "a run with failures that the script looked at", GRAPH .. "print(g:run():await().failed)",
+      "1 failed" },
+    { 1, "a graph that was returned, with failures", GRAPH .. "return g", "1 failed" },
+    { 0, "a graph that was returned", "return tutti.graph('g'):task('a', function() end)" },
+    { 7, "os.exit(7) in a task of a graph", [[
+      local g = tutti.graph("g"):task("a", function() os.exit(7) end)
+      return g:task("b", function() tutti.sleep(100) end)]] },
+    { 3, "misuse of the graph in the script", "tutti.graph('g'):run(1)", "a selector" },
+  })
+
+  it("is decided by the words behind FILE where it returned a graph", function()
+    local source = GRAPH .. "return g"
+    assert.equal(0, (status_of(source, "good")))
+    assert.equal(1, (status_of(source, "bad")))
+    assert.equal(2, (status_of(source, "god")))
+    assert.equal(2, (status_of(source, "good &")))
+    assert.equal(0, (status_of(source, "--list")))
+  end)
+
   it("is 2 for a bad command line or a FILE that cannot be read", function()
     for _, words in ipairs({ { "run" }, { "run", "/no/such.lua" }, { "run", "/" }, { "runn" }, {}, { "-e" },
       { "run", "--no-such", "x" } }) do
