@@ -99,6 +99,47 @@ describe("tutti plan", function()
     assert.is_nil(out:find("ran\t"))
   end)
 
+  it("writes no file, and can do without", function()
+    local source = GRAPH .. 'tutti.fs.list(".") return g'
+    local folder = program.folder({ ["g.lua"] = source })
+    local line = "cd %s && export HOME=$PWD XDG_STATE_HOME=$PWD/state TMPDIR=$PWD && "
+      .. "(ulimit -f 0; exec %s %s) | cat; find . | sort"
+    for _, words in ipairs({ "plan g.lua", "plan --json g.lua tests", "run --list g.lua",
+      "run g.lua --list", "run g.lua --help" }) do
+      local code, out, err = program.shell(line:format(folder, program.quote(program.path), words))
+      assert.same({ 0, "" }, { code, err })
+      assert.matches("[^\n]\n%.\n%./g.lua\n$", out)
+    end
+    program.remove(folder)
+  end)
+
+  it("draws, and writes JSON, before or behind FILE", function()
+    local begins = { dot = '^digraph "deploy"', mermaid = "^flowchart", json = '^{"version":1,' }
+    for form, wanted in pairs(begins) do
+      local _, before, err = plan(GRAPH .. "return g", { before = { "--" .. form } })
+      assert.equal("", err)
+      assert.matches(wanted, before)
+      local _, behind = plan(GRAPH .. "return g", {}, "--" .. form)
+      assert.equal((before:gsub("[^\"]*/script%.lua", "")), (behind:gsub("[^\"]*/script%.lua", "")))
+    end
+  end)
+
+  it("says what is selected and what is needed for it", function()
+    local code, out = plan(GRAPH .. "return g", {}, "server")
+    assert.equal(0, code)
+    assert.equal([[
+plan of "server" of graph "deploy": 2 tasks in 2 steps
+
+step 1
+  db      needed by server
+
+step 2
+  server  selected; after db; if its condition holds; cpu 2; mem 1GiB
+
+critical path (2 tasks): db -> server
+]], out)
+  end)
+
   it("lets a script read files, wait and declare", function()
     local code, out = plan([[
       local tutti = require("tutti")
