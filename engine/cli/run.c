@@ -294,7 +294,10 @@ int cli_run(const struct cli_script *script)
     }
     cli_signals_stop();
     (void)tutti_engine_free(run.engine);
-    if (fflush(stdout) != 0 && status == CLI_GOOD) {
+    bool is_written = fflush(stdout) == 0;
+    if (run.signal == 0 && cli_signals_pipe_broke())
+        run.signal = SIGPIPE;
+    if (!is_written && status == CLI_GOOD && run.signal == 0) {
         fprintf(stderr, "tutti: writing the results: %s\n", strerror(errno));
         status = CLI_FAILED;
     }

@@ -28,7 +28,7 @@ static struct {
     bool is_running;      /* [main thread] */
     atomic_bool must_end;   /* main stores before it sends SIGUSR2; watch loads after sigwait */
     atomic_bool pipe_broke; /* as must_end, stored by the handler */
-    atomic_bool pipe_seen;  /* the handler's own: it has told the watcher */
+    atomic_bool pipe_seen;  /* the handler has told the watcher; the main thread loads at the end */
     tutti_engine *engine;
     void (*fn)(void *user, int number, int count);
     void *user;
@@ -94,6 +94,11 @@ void cli_signals_block(void)
     pipe_action.sa_flags = SA_RESTART;
     sigemptyset(&pipe_action.sa_mask);
     (void)sigaction(SIGPIPE, &pipe_action, NULL);
+}
+
+bool cli_signals_pipe_broke(void)
+{
+    return atomic_load(&watcher.pipe_seen);
 }
 
 static void deliver(void *user)

@@ -7,6 +7,8 @@
 #ifndef TUTTI_CLI_SIGNALS_H
 #define TUTTI_CLI_SIGNALS_H
 
+#include <stdbool.h>
+
 #include "tutti.h"
 
 /* Block the signals in this thread and so in all that it starts. Before the engine is made. */
@@ -20,6 +22,9 @@ void cli_signals_block(void);
  * Returns: TUTTI_OK or TUTTI_EAGAIN (no thread).
  */
 int cli_signals_start(tutti_engine *engine, void (*fn)(void *user, int number, int count), void *user);
+
+/* Has a write of ours met an output that nobody reads any more? The script may have ended before fn came. */
+bool cli_signals_pipe_broke(void);
 
 /* Stop the thread. Before the engine is freed. */
 void cli_signals_stop(void);
