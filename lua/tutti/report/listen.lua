@@ -15,11 +15,14 @@ local function command_for(run)
   return run.graph == session.graph and require("tutti.report.rerun").command(session) or nil
 end
 
+-- What ends because its output is not read any more ends in silence.
+local NO_READER = "nobody reads the output any more"
+
 local listener = {}
 
 function listener.run_ends(run, result)
   local counts = run.counts
-  if counts.failed == 0 and counts.cancelled == 0 then
+  if counts.failed == 0 and (counts.cancelled == 0 or run.why_cancelled == NO_READER) then
     return
   end
   run.reported = true
