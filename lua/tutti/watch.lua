@@ -14,49 +14,62 @@
 --- Invariant: `watch.on` is nil while nobody listens, so that a run asks one field per event and no more.
 ---@module "tutti.watch"
 
+local core = require("tutti.core")
 local say = require("tutti.say")
 
 local watch = { on = nil }
 
 local listeners = {}
+local by_event = {} -- event -> list of those who want to hear of it; made anew with each change
 
---- Take a listener out; nothing if it is not one.
-function watch.remove(listener)
-  local kept = {} -- a fresh list, since an event may be on its way through the old one
-  for _, other in ipairs(listeners) do
-    kept[#kept + 1] = other ~= listener and other or nil
+local pcall = core.protected.rawpcall -- listeners do not wait, so nothing has to be let through
+
+local function arrange()
+  by_event = {}
+  for _, listener in ipairs(listeners) do
+    for event in pairs(listener) do
+      by_event[event] = by_event[event] or {}
+      table.insert(by_event[event], listener)
+    end
   end
-  listeners = kept
   watch.on = #listeners > 0 and watch.tell or nil
 end
 
+--- Take a listener out; nothing if it is not one.
+function watch.remove(listener)
+  for i, other in ipairs(listeners) do
+    if other == listener then
+      table.remove(listeners, i)
+      break
+    end
+  end
+  arrange()
+end
+
 --- One that raises is told of once and then left out: a view that is broken must not break the run.
-local function call(listener, event, ...)
-  local f = listener[event]
-  if not f then
-    return
-  end
-  local ok, err = xpcall(f, debug.traceback, ...)
-  if not ok then
-    watch.remove(listener)
-    say(("tutti: what listens to runs of graphs failed in %s, and is left out from now on: %s\n")
-      :format(event, tostring(err)))
-  end
+local function refuse(listener, event, err)
+  watch.remove(listener)
+  say(("tutti: what listens to runs of graphs failed in %s, and is left out from now on: %s\n")
+    :format(event, tostring(err)))
 end
 
 --- Tell all who listen: watch.on("task_begins", run, entry) where `watch.on` is set.
-function watch.tell(event, ...)
-  for _, listener in ipairs(listeners) do
-    call(listener, event, ...)
+function watch.tell(event, run, what, err, delay)
+  local list = by_event[event]
+  for i = 1, list and #list or 0 do
+    local listener = list[i]
+    local ok, message = pcall(listener[event], run, what, err, delay)
+    if not ok then
+      refuse(listener, event, message)
+    end
   end
 end
 
 --- From now on `listener` hears of all runs of this state.
 ---@param listener table
 function watch.add(listener)
-  listeners = table.move(listeners, 1, #listeners, 1, {})
   listeners[#listeners + 1] = listener
-  watch.on = watch.tell
+  arrange()
 end
 
 return watch

@@ -2,8 +2,8 @@
 --- The live view's half in Lua: what runs, and a picture of it when the painter asks (engine/cli/view.h).
 ---
 --- An event makes a picture itself if the last one is old, since a task that begins may keep the loop busy for
---- long; else the painter is told that there is news, once until it has asked. So a run of many short tasks pays
---- for two changes of a list per task and for some 15 pictures a second.
+--- long; else the painter is told that there is news, once until it has asked. So a run of many short tasks
+--- pays for one step in a list per task and for some 15 pictures a second.
 ---
 --- Layer: the Lua half. Thread: the loop state's.
 --- Invariant: while a run goes on the painter has been told to ask (`is_told`), or asks in a second by
@@ -21,7 +21,8 @@ local live = {}
 -- Seconds from one picture to the next.
 local PICTURE_SECONDS = 1 / 15
 -- Seconds between two questions for the time that is left; a question that takes long is asked more rarely.
-local ETA_SECONDS, ETA_SHARE = 0.5, 0.002
+-- In a large graph the first one costs too, so it comes when the run has gone on for a while.
+local ETA_SECONDS, ETA_SHARE, ETA_TASKS = 0.5, 0.002, 20000
 local TICK_SECONDS = 1
 local BARS_MAX = 8 -- that the painter takes
 
@@ -43,7 +44,9 @@ end
 -- Seconds that are left, or nil.
 local function remaining_of(run, now)
   local eta = etas[run]
-  if not eta or now >= eta.again then
+  if not eta and now - run.began < run.total / ETA_TASKS then
+    return nil
+  elseif not eta or now >= eta.again then
     local left = run.remaining and run:remaining()
     local cost = core.now() - now
     eta = { at = now, remaining = left, again = now + math.max(ETA_SECONDS, cost / ETA_SHARE) }
@@ -77,13 +80,20 @@ local function show_bars(now)
   end
 end
 
+-- Returns how many more there are.
 local function show_rows(now)
-  local entry, shown, room = running.next(), 0, view.height()
-  while entry and shown < room do
-    view.row(entry.name, note_of(entry, now), now - (entry.began or now))
-    entry, shown = running.next(entry), shown + 1
+  local all, shown, room = 0, 0, view.height()
+  for _, run in ipairs(runs) do
+    all = all + run.counts.running
   end
-  return running.count - shown
+  for entry in running.oldest() do
+    if shown == room then
+      break
+    end
+    view.row(entry.name, note_of(entry, now), now - (entry.began or now))
+    shown = shown + 1
+  end
+  return math.max(0, all - shown)
 end
 
 local function picture()
@@ -124,8 +134,9 @@ function live.task_begins(run, entry)
 end
 
 function live.task_ends(_, entry)
-  running.remove(entry)
-  retries[entry] = nil
+  if retries[entry] then
+    retries[entry] = nil
+  end
   news(entry.ended or 0)
 end
 
@@ -144,7 +155,6 @@ function live.run_ends(run)
       break
     end
   end
-  running.forget(run)
   etas[run] = nil
   if #runs > 0 then
     touch()

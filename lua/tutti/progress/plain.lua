@@ -71,42 +71,51 @@ end
 
 -- ---- what runs for long --------------------------------------------------------------------
 
-local function names(now)
-  local list, entry = {}, running.next()
-  while entry and #list < NAMES_MAX do
+-- "4 running: fetch 1m05s, unpack 7s and 2 more"
+local function heartbeat(now)
+  local list, all, seen, of = {}, 0, {}, nil
+  for entry, run in running.oldest() do
+    of = of or run
+    if not seen[run] then
+      seen[run], all = true, all + run.counts.running
+    end
+    if #list == NAMES_MAX then
+      break
+    end
     list[#list + 1] = ("%s %s"):format(counts.clean(entry.name), counts.duration(now - entry.began))
-    entry = running.next(entry)
   end
-  local more = running.count - #list
-  return table.concat(list, ", ") .. (more > 0 and (" and %d more"):format(more) or "")
+  if of then
+    local more = all > #list and (" and %d more"):format(all - #list) or ""
+    tell(of, ("%d running: %s%s"):format(all, table.concat(list, ", "), more))
+  end
 end
 
--- The first in order of begin that has not been told of; those before it have.
-local function first_untold()
-  local entry = running.next()
-  while entry and told[entry] do
-    entry = running.next(entry)
+-- Tell of those that have become slow. Returns when the next one may be.
+local function tell_slow(now)
+  local lines = 0
+  for entry, run in running.oldest() do
+    local age = now - entry.began
+    if age < SLOW_SECONDS then
+      return SLOW_SECONDS - age
+    elseif not told[entry] then
+      told[entry], lines = true, lines + 1
+      tell(run, ("%s is running, for %s now"):format(counts.clean(entry.name), counts.duration(age)))
+      if lines == NAMES_MAX then
+        break
+      end
+    end
   end
-  return entry
+  return SLOW_SECONDS
 end
 
 local function look()
   local now = core.now()
-  local entry = first_untold()
-  local room = NAMES_MAX
-  while entry and now - entry.began >= SLOW_SECONDS and room > 0 do
-    told[entry], room = true, room - 1
-    tell(running.run_of(entry), ("%s is running, for %s now")
-      :format(counts.clean(entry.name), counts.duration(now - entry.began)))
-    entry = first_untold()
-  end
-  local oldest = running.next()
-  if oldest and now - spoken_at >= HEARTBEAT_SECONDS then
-    tell(running.run_of(oldest), ("%d running: %s"):format(running.count, names(now)))
+  local due = tell_slow(now)
+  if now - spoken_at >= HEARTBEAT_SECONDS then
+    heartbeat(now)
   end
   if runs > 0 then
-    local due = entry and entry.began + SLOW_SECONDS - now or SLOW_SECONDS
-    view.touch(math.max(1, math.min(due, HEARTBEAT_SECONDS)))
+    view.touch(math.max(1, due))
   end
 end
 
@@ -130,8 +139,9 @@ function plain.task_retries(run, entry, err, delay)
 end
 
 function plain.task_ends(run, entry)
-  running.remove(entry)
-  told[entry] = nil
+  if told[entry] then
+    told[entry] = nil
+  end
   if entry.state == "done" or entry.state == "failed" then
     tell_end(run, entry)
   end
@@ -140,7 +150,6 @@ end
 function plain.run_ends(run)
   runs = runs - 1
   flush(run)
-  running.forget(run)
   local line = counts.summary(run, core.now() - run.began)
   if line then
     say(line)

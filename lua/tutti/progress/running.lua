@@ -1,64 +1,59 @@
 -- SPDX-License-Identifier: MIT
 --- The tasks that run now, of all runs, in the order in which they began.
 ---
+--- Of an end nothing is noted: entries that run no more are passed over, and taken out once they are many. So
+--- a task costs one step here when it begins, and looking at the oldest few is cheap too.
+---
 --- Layer: the Lua half. Thread: the loop state's.
---- Invariant: `after` and `before` mirror each other; adding and removing take the same time however
---- many there are.
+--- Invariant: every running entry is in `list` from `first` to `last`, older ones before younger ones.
 ---@module "tutti.progress.running"
 
-local running = { count = 0 }
+local running = {}
 
--- Entry -> its neighbours. HEAD stands before the first and after the last.
-local HEAD = {}
-local after, before = { [HEAD] = HEAD }, { [HEAD] = HEAD }
-local run_of = {}
+local list, runs = {}, {}
+local first, last = 1, 0
+local last_max = 1024 -- beyond that it is time to take out what runs no more
 
---- Append an entry; one that is there already goes to the end.
-function running.add(run, entry)
-  if run_of[entry] then
-    running.remove(entry)
-  end
-  local last = before[HEAD]
-  after[last], before[entry] = entry, last
-  after[entry], before[HEAD] = HEAD, entry
-  run_of[entry] = run
-  running.count = running.count + 1
-end
-
---- Take an entry out; nothing if it is not there.
-function running.remove(entry)
-  local left, right = before[entry], after[entry]
-  if not right then
-    return
-  end
-  after[left], before[right] = right, left
-  after[entry], before[entry] = nil, nil
-  run_of[entry] = nil
-  running.count = running.count - 1
-end
-
---- The entry that began next after `entry`; the oldest after nil; nil after the youngest.
-function running.next(entry)
-  local following = after[entry or HEAD]
-  if following ~= HEAD then
-    return following
-  end
-end
-
---- The run that an entry belongs to.
-function running.run_of(entry)
-  return run_of[entry]
-end
-
---- Take out what is left of a run that has ended.
-function running.forget(run)
-  local entry = running.next()
-  while entry do
-    local following = running.next(entry)
-    if run_of[entry] == run then
-      running.remove(entry)
+local function compact()
+  local kept, kept_runs, count = {}, {}, 0
+  for i = first, last do
+    if list[i].state == "running" then
+      count = count + 1
+      kept[count], kept_runs[count] = list[i], runs[i]
     end
-    entry = following
+  end
+  list, runs, first, last = kept, kept_runs, 1, count
+  last_max = 2 * count + 1024
+end
+
+--- Append an entry, which begins now.
+function running.add(run, entry)
+  last = last + 1
+  list[last], runs[last] = entry, run
+  if last > last_max then
+    compact()
+  end
+end
+
+--- for entry, run in running.oldest() do ... end
+function running.oldest()
+  local i, passed = first - 1, 0
+  return function()
+    while i < last do
+      i = i + 1
+      local entry = list[i]
+      if entry.state == "running" then
+        if passed > 1024 and passed > (last - first) // 8 then
+          last_max = 0 -- the next one that begins takes them out
+        end
+        return entry, runs[i]
+      end
+      passed = passed + 1
+      if i == first then
+        list[i], runs[i] = nil, nil
+        first = first + 1
+      end
+    end
   end
 end
 
