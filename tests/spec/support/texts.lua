@@ -8,7 +8,7 @@ local texts = {}
 
 texts.seed = tonumber(os.getenv("TUTTI_SEED")) or os.time()
 --- How many texts a fuzz reads.
-texts.count = build.is_release and 100000 or 3000
+texts.count = build.is_release and 30000 or 3000
 
 local random = math.random
 
