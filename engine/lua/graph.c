@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * graph.c - see graph.h. What starts when is decided in lua/tutti/graph/run.lua; here a task of a graph is
- * made with no option to be read, and its end is told with the entry that the run knows it by.
+ * made with no option to be read, and its end is told with the entry that the run knows it by. It is told in
+ * that moment, not to the run's own coroutine: to resume that for each end would cost more than the end.
  *
  * A task that somebody asks for before its time is *held*: made, and waiting for the run to release it. So
  * it can be awaited and cancelled like any other.
@@ -21,22 +22,15 @@ enum { UV_ENTRY = UV_COUNT + 1 };
 
 /* ---- ends --------------------------------------------------------------------------------- */
 
-/* The list of what has ended, at the top; made if there is none. */
-static void push_ended(lua_State *L, int owner)
+/* Of a child of a run: was it made by l_start? */
+static bool is_node(const struct tutti__record *child)
 {
-    tutti__record_get_extra(L, owner, EXTRA_ENDED);
-    if (lua_istable(L, -1))
-        return;
-    lua_pop(L, 1);
-    lua_newtable(L);
-    lua_pushvalue(L, -1);
-    tutti__record_set_extra(L, owner, EXTRA_ENDED);
+    return child->kind == RECORD_LOCAL && child->deps_count == 1;
 }
 
 bool tutti__graph_is_task(const struct tutti__record *record)
 {
-    return record->kind == RECORD_LOCAL && record->deps_count == 1 && record->parent != NULL
-        && (record->parent->flags & RECORD_RUNS_GRAPH) != 0;
+    return is_node(record) && record->parent != NULL && (record->parent->flags & RECORD_RUNS_GRAPH) != 0;
 }
 
 void tutti__graph_push_entry(lua_State *L, struct tutti__record *record)
@@ -46,31 +40,49 @@ void tutti__graph_push_entry(lua_State *L, struct tutti__record *record)
     lua_remove(L, -2);
 }
 
+/* What the run does at the end of a task has raised: no script's error, so the run cannot go on. */
+static void give_up(lua_State *L, struct tutti__record *run)
+{
+    tutti__error_wrap(L, run->lua, run);
+    tutti__outcome_leave(L, run);
+    lua_pushliteral(L, "the run could not take in the end of a task");
+    tutti__record_cancel(L, run);
+}
+
 void tutti__graph_ended(lua_State *L, struct tutti__record *parent, struct tutti__record *child, int index)
 {
+    struct tutti__lua *lua = parent->lua;
+    struct tutti__record *into = lua->into;
+    int top = lua_gettop(L);
     tutti__record_observe(child);
     tutti__record_push(L, parent);
-    int owner = lua_gettop(L);
-    push_ended(L, owner);
-    lua_Integer count = (lua_Integer)lua_rawlen(L, -1);
-    if (child->kind == RECORD_LOCAL && child->deps_count == 1)
+    tutti__record_get_extra(L, top + 1, EXTRA_ENDED);
+    if (is_node(child))
         lua_getiuservalue(L, index, UV_ENTRY);
     else
         lua_pushvalue(L, index); /* of the pool: known by its handle */
-    lua_rawseti(L, -2, count + 1);
     lua_pushinteger(L, child->state);
-    lua_rawseti(L, -2, count + 2);
-    lua_settop(L, owner - 1);
-    tutti__supervise_wake(parent);
+    lua->into = parent; /* what it starts belongs to the run, whoever is running now */
+    int rc = lua_pcall(L, 2, 0, 0);
+    lua->into = into;
+    if (rc != LUA_OK)
+        give_up(L, parent);
+    lua_settop(L, top);
 }
 
-/* core.graph_enter(): the current task runs a graph: it is told of each end of a child, in pairs, an entry
- * (of a pool task the handle) and the state as a number, by core.take_ended   [-0, +0, v] */
+/* core.graph_enter(f): the current task runs a graph: f(entry, state) is called at each end of a child, with
+ * the handle in place of the entry for one of the pool, and the state as a number; f cannot await
+   [-1, +0, v] */
 static int l_enter(lua_State *L)
 {
     struct tutti__record *record = tutti__lua_of(L)->current;
     if (record == NULL)
         return luaL_error(L, "core.graph_enter outside any task");
+    luaL_checktype(L, 1, LUA_TFUNCTION);
+    lua_settop(L, 1);
+    tutti__record_push(L, record);
+    lua_insert(L, 1);
+    tutti__record_set_extra(L, 1, EXTRA_ENDED);
     record->flags |= RECORD_SUPERVISES | RECORD_RUNS_GRAPH;
     return 0;
 }

@@ -2,8 +2,8 @@
 /*
  * graph.h - what a run of a graph (lua/tutti/graph/run.lua) needs of the tree of records.
  *
- *     run's task (RUNS_GRAPH) --child--> a graph's task, which holds its entry --> ended: the entry and its
- *     state are left in the run's list, and the run's task is woken
+ *     run's task (RUNS_GRAPH) --child--> a graph's task, which holds its entry --> ended: the run's function
+ *     is called with the entry and its state
  *
  * Layer: lua. Thread: the state's home.
  */
@@ -13,7 +13,7 @@
 #include "lua/state.h"
 
 /* `child`, whose userdata is at `index`, has settled: its parent, a record with RECORD_RUNS_GRAPH, owns what
- * became of it, and is woken. */
+ * became of it, and is told. */
 void tutti__graph_ended(lua_State *L, struct tutti__record *parent, struct tutti__record *child, int index);
 
 /* Runs have ended with failures, and nobody has read their results: say so, where nobody has said it yet, and

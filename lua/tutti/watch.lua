@@ -11,65 +11,70 @@
 --- said of it.
 ---
 --- Layer: the Lua half. Thread: the state's home.
---- Invariant: `watch.on` is nil while nobody listens, so that a run asks one field per event and no more.
+--- Invariant: what nobody listens to is not in `watch.hears`, so a run asks one field per event and no more.
 ---@module "tutti.watch"
 
 local core = require("tutti.core")
 local say = require("tutti.say")
 
-local watch = { on = nil }
+local watch = {}
 
+--- Event -> function that tells all who listen: watch.hears.task_begins(run, entry). Nil if nobody does.
+watch.hears = {}
+
+local EVENTS = { "run_begins", "task_added", "task_begins", "task_retries", "task_ends", "run_ends" }
 local listeners = {}
-local by_event = {} -- event -> list of those who want to hear of it; made anew with each change
 
 local pcall = core.protected.rawpcall -- listeners do not wait, so nothing has to be let through
 
-local function arrange()
-  by_event = {}
-  for _, listener in ipairs(listeners) do
-    for event in pairs(listener) do
-      by_event[event] = by_event[event] or {}
-      table.insert(by_event[event], listener)
-    end
-  end
-  watch.on = #listeners > 0 and watch.tell or nil
-end
-
---- Take a listener out; nothing if it is not one.
-function watch.remove(listener)
-  for i, other in ipairs(listeners) do
-    if other == listener then
-      table.remove(listeners, i)
-      break
-    end
-  end
-  arrange()
-end
-
---- One that raises is told of once and then left out: a view that is broken must not break the run.
+-- One that raises is told of once and then left out: a view that is broken must not break the run.
 local function refuse(listener, event, err)
   watch.remove(listener)
   say(("tutti: what listens to runs of graphs failed in %s, and is left out from now on: %s\n")
     :format(event, tostring(err)))
 end
 
---- Tell all who listen: watch.on("task_begins", run, entry) where `watch.on` is set.
-function watch.tell(event, run, what, err, delay)
-  local list = by_event[event]
-  for i = 1, list and #list or 0 do
-    local listener = list[i]
-    local ok, message = pcall(listener[event], run, what, err, delay)
-    if not ok then
-      refuse(listener, event, message)
+local function teller(event)
+  local list = {}
+  for _, listener in ipairs(listeners) do
+    list[#list + 1] = listener[event] and listener or nil
+  end
+  if #list == 0 then
+    return nil
+  end
+  return function(run, what, err, delay)
+    for i = 1, #list do
+      local listener = list[i]
+      local ok, message = pcall(listener[event], run, what, err, delay)
+      if not ok then
+        refuse(listener, event, message)
+      end
     end
   end
+end
+
+local function arrange(changed)
+  listeners = changed -- a fresh list, since an event may be on its way through the old one
+  for _, event in ipairs(EVENTS) do
+    watch.hears[event] = teller(event)
+  end
+end
+
+--- Take a listener out; nothing if it is not one.
+function watch.remove(listener)
+  local kept = {}
+  for _, other in ipairs(listeners) do
+    kept[#kept + 1] = other ~= listener and other or nil
+  end
+  arrange(kept)
 end
 
 --- From now on `listener` hears of all runs of this state.
 ---@param listener table
 function watch.add(listener)
-  listeners[#listeners + 1] = listener
-  arrange()
+  local more = table.move(listeners, 1, #listeners, 1, {})
+  more[#more + 1] = listener
+  arrange(more)
 end
 
 return watch

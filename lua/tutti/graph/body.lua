@@ -13,7 +13,7 @@ local watch = require("tutti.watch")
 
 local body = {}
 
-local now = core.now
+local now, hears = core.now, watch.hears
 
 -- ---- arguments -----------------------------------------------------------------------------
 
@@ -67,8 +67,8 @@ local function attempts_of(run, entry, attempts)
   end
   copy.told = function(err, delay)
     entry.tries = (rawget(entry, "tries") or 0) + 1
-    if watch.on then
-      watch.on("task_retries", run, entry, err, delay)
+    if hears.task_retries then
+      hears.task_retries(run, entry, err, delay)
     end
   end
   return copy
@@ -95,8 +95,8 @@ end
 local function begin(run, entry)
   entry.state, entry.began = "running", now()
   run.counts.running = run.counts.running + 1
-  if watch.on then
-    watch.on("task_begins", run, entry)
+  if hears.task_begins then
+    hears.task_begins(run, entry)
   end
 end
 
@@ -105,7 +105,7 @@ function body.new(run)
   local counts = run.counts
   return function(entry)
     local node = entry.node
-    if watch.on then
+    if hears.task_begins then
       begin(run, entry)
     else
       entry.state, entry.began = "running", now()

@@ -2,7 +2,7 @@
 --- Tasks of graphs that wait for tasks of graphs.
 ---
 ---     A, inside a gate, awaits B, which waits at the gate for A to leave      A lends its place to B
----     A awaits B, which needs A                                              A's await raises kind "cycle"
+---     A awaits B, which needs A                                               A's await raises kind "cycle"
 ---
 --- Nothing is looked at but who begins to wait while a run has gates or handles of tasks that have not begun;
 --- of these, who was found to wait for such a task is looked at again when one more has to wait at a gate.
@@ -28,68 +28,99 @@ local lenders = setmetatable({}, { __mode = "k" })
 
 -- ---- what it waits for ---------------------------------------------------------------------
 
--- Does the task wait for this, in the end?
-local function waits_for(handle, what)
-  for _, found in ipairs(core.graph_waits_for(handle) or {}) do
-    if found == what then
-      return true
+-- What a task waits for in the end: the tickets at gates that have to be let in before it can go on, and all
+-- entries on the way. It may wait for a task that has not begun, which needs one that runs, which waits ...
+local function blocked_by(handle, runs)
+  local found = { tickets = {}, entries = {} }
+  local stack = {}
+
+  local function add_ticket(ticket)
+    if not found.tickets[ticket] then
+      found.tickets[ticket] = true
+      found.tickets[#found.tickets + 1] = ticket
     end
   end
-  return false
-end
 
--- Of an entry that has not begun: the tickets that it, or what it needs, has at gates, and what of that runs.
-local function above(entry)
-  local run, tickets, running = entry.run, {}, {}
-  local stack, seen = { entry }, { [entry] = true }
-  while #stack > 0 do
-    local at = table.remove(stack)
-    local ticket = rawget(at, "ticket")
-    if ticket and ticket.waits_at then
-      tickets[#tickets + 1] = ticket
-    elseif at.state == "running" then
-      running[#running + 1] = at
+  local function add(entry)
+    if not found.entries[entry] and not SETTLED[entry.state] then
+      found.entries[entry] = true
+      stack[#stack + 1] = entry
     end
-    for _, name in ipairs(at.node.needs) do
-      local need = run.entries[name]
-      if not SETTLED[need.state] and not seen[need] then
-        seen[need] = true
-        stack[#stack + 1] = need
+  end
+
+  local function follow(task)
+    for _, what in ipairs(core.graph_waits_for(task) or {}) do
+      local run = runs[what]
+      if not run then
+        add(what)
+      else -- a whole run
+        for ticket in pairs(run.queued) do
+          add_ticket(ticket)
+        end
       end
     end
   end
-  return tickets, running
+
+  follow(handle)
+  while #stack > 0 do
+    local entry = table.remove(stack)
+    local ticket = rawget(entry, "ticket")
+    ticket = ticket and (ticket.returning or ticket)
+    if ticket and ticket.waits_at then
+      add_ticket(ticket)
+    elseif entry.state == "running" and entry.handle and not entry.is_remote then
+      follow(entry.handle)
+    end
+    for _, name in ipairs(entry.node.needs) do
+      add(entry.run.entries[name])
+    end
+  end
+  table.sort(found.tickets, function(a, b) return a.seq < b.seq end)
+  return found
 end
 
 -- ---- circles -------------------------------------------------------------------------------
 
--- The names from `entry` up to `root`, which it needs, in running order.
-local function path_between(root, entry)
-  local from, queue, i = { [entry] = entry }, { entry }, 1
+-- The names on a way from `root` through what waits and what that needs back to it, in running order.
+local function path_of(root, runs)
+  local from, queue, i = {}, { root }, 1
+
+  local function reach(entry, by)
+    if not from[entry] and not SETTLED[entry.state] then
+      from[entry] = by
+      queue[#queue + 1] = entry
+    end
+  end
+
   while queue[i] and not from[root] do
-    for _, name in ipairs(queue[i].node.needs) do
-      local need = entry.run.entries[name]
-      if not from[need] then
-        from[need] = queue[i]
-        queue[#queue + 1] = need
+    local at = queue[i]
+    if at.state == "running" and at.handle and not at.is_remote then
+      for _, what in ipairs(core.graph_waits_for(at.handle) or {}) do
+        if not runs[what] then
+          reach(what, at)
+        end
       end
+    end
+    for _, name in ipairs(at.node.needs) do
+      reach(at.run.entries[name], at)
     end
     i = i + 1
   end
-  local names, at = { root.name }, root
-  while at ~= entry do
-    at = from[at]
+  local names, at = { root.name }, from[root]
+  while at and at ~= root do
     names[#names + 1] = at.name
+    at = from[at]
   end
+  names[#names + 1] = root.name
   return names
 end
 
-local function break_circle(root, entry)
-  local names = path_between(root, entry)
-  names[#names + 1] = root.name
-  local text = table.concat(names, " -> ")
-  core.graph_break(root.handle, errors.new({ kind = "cycle", path = names, task = root.name, message =
-    ("await can never end: the task awaited needs this one (%s)"):format(text) }))
+local function break_circle(root, runs)
+  local names = path_of(root, runs)
+  local message = ("await can never end: what is awaited needs this task (%s)")
+    :format(table.concat(names, " -> "))
+  local err = errors.new({ kind = "cycle", path = names, task = root.name, message = message })
+  core.graph_break(root.handle, err)
 end
 
 -- ---- lending -------------------------------------------------------------------------------
@@ -103,12 +134,13 @@ local function holders_of(found)
   return list
 end
 
--- Who waits for `what`, which cannot go on before this ticket is in, lends it the places that it holds.
-local function lend_to(ticket, what)
+-- Who waits for what this ticket is of lends it the places that it holds.
+local function lend_to(ticket, runs)
   for _, found in ipairs(ticket.gates) do
     for _, holder in ipairs(holders_of(found)) do
       local handle = holder.entry.handle
-      if ticket.waits_at and handle and not holder.entry.is_remote and waits_for(handle, what) then
+      if ticket.waits_at and handle and not holder.entry.is_remote
+        and blocked_by(handle, runs).tickets[ticket] then
         lenders[handle] = holder
         core.graph_lent(handle)
         gate.lend(holder, found)
@@ -117,46 +149,26 @@ local function lend_to(ticket, what)
   end
 end
 
-local function in_order(queued)
-  local list = {}
-  for ticket in pairs(queued) do
-    list[#list + 1] = ticket
-  end
-  table.sort(list, function(a, b) return a.seq < b.seq end)
-  return list
-end
-
-local function help(what, runs)
-  local run = runs[what]
-  if run then -- it waits for a whole run
-    for _, ticket in ipairs(in_order(run.queued)) do
-      lend_to(ticket, what)
-    end
-    return
-  end
-  local tickets, running = above(what)
-  for _, root in ipairs(running) do
-    if root.handle and not root.is_remote and waits_for(root.handle, what) then
-      break_circle(root, what)
+local function examine(handle, runs)
+  local found = blocked_by(handle, runs)
+  waiters[handle] = (next(found.entries) or found.tickets[1] or core.graph_waits_for(handle)) and true or nil
+  for entry in pairs(found.entries) do
+    if entry.handle == handle then
+      break_circle(entry, runs)
       return
     end
   end
-  for _, ticket in ipairs(tickets) do
-    lend_to(ticket, what)
+  for _, ticket in ipairs(found.tickets) do
+    if ticket.waits_at then
+      lend_to(ticket, runs)
+    end
   end
 end
 
-local function examine(handle, runs)
-  local found = core.graph_waits_for(handle)
-  waiters[handle] = found and true or nil
-  for _, what in ipairs(found or {}) do
-    help(what, runs)
-  end
-end
-
---- One more has to wait at a gate.
+--- One more has to wait at a gate. Returns whether somebody has to be looked at again.
 function lend.queued()
   is_due = next(waiters) ~= nil
+  return is_due
 end
 
 --- Look at who has begun to wait. `runs`: handle -> run.
@@ -180,7 +192,11 @@ end
 -- A task that has lent a place wants to go on: may it? One that is cancelled may, for its cleanup.
 core.helper("graph_take_back", function(handle, is_cancelled)
   local ticket = lenders[handle]
-  return not ticket or gate.take_back(ticket, is_cancelled)
+  local has = not ticket or gate.take_back(ticket, is_cancelled)
+  if not has and lend.queued() then
+    core.wake(ticket.run.handle)
+  end
+  return has
 end)
 
 return lend

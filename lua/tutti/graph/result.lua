@@ -96,7 +96,7 @@ function result.new(run)
       core.usage(("the result of a run cannot be changed (field \"%s\")"):format(tostring(key)), 2)
     end,
   })
-  if counts.failed > 0 then
+  if counts.failed > 0 and not run.was_cancelled then -- of that the caller hears by the cancellation
     unread[self] = run
     order[#order + 1] = self
   end

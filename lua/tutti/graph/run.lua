@@ -1,14 +1,14 @@
 -- SPDX-License-Identifier: MIT
 --- One execution of a plan.
 ---
----     g:run --> the run's task: starts what needs nothing, then sleeps
----                  ^                        |
----                  | woken by each end      v
----               a list of ends <-------- tasks of the graph, its children (graph/body.lua is what they run)
+---     g:run --> the run's task: starts what needs nothing, then sleeps until all has settled
+---                   | owns
+---                   v
+---               tasks of the graph (graph/body.lua is what they run) --end--> ended(): counts down those
+---                                                                             that need it, and starts them
 ---
---- There is no barrier: an end counts down those that need it, and who comes to nothing left starts, or waits
---- at a gate (gate.lua) for its turn. All is decided in the run's own task, one end after the other; others
---- only leave a wish (`fresh`) and wake it.
+--- There is no barrier: who comes to nothing left starts, or waits at a gate (gate.lua) for its turn. What
+--- other tasks ask for (`fresh`, who waits for whom) is done in the run's own task, which they wake.
 ---
 --- Layer: the Lua half. Thread: the state's home.
 --- Invariant: counts.running + settled + waiting + ready = total; `left` is how many have not settled.
@@ -25,9 +25,9 @@ local session = require("tutti.session")
 local watch = require("tutti.watch")
 
 local NUMBER, STATE, SETTLED = entries.NUMBER, entries.STATE, entries.SETTLED
-local now = core.now
+local now, hears = core.now, watch.hears
 
-local WORTH_KEEPING = 0.1 -- seconds: what shorter runs have measured helps nobody to wait
+local WORTH_KEEPING = 0.01 -- seconds: what shorter tasks take helps nobody to wait
 
 local run_meta = { __name = "tutti.run" }
 local methods = {}
@@ -75,7 +75,9 @@ local function start(run, entry)
   else
     handle = core.graph_start(entry, node.name, place_of(run, node), node.spec.priority, run.body)
   end
-  entry.handle = handle
+  if not SETTLED[entry.state] then -- of a run that has been cancelled it has ended already
+    entry.handle = handle
+  end
 end
 
 -- From now on the run has to know what tasks wait for.
@@ -100,8 +102,8 @@ local function ready(run, entry)
   entry.ticket = ticket
   if not ticket or gate.enter(ticket) then
     start(run, entry)
-  else
-    lend.queued()
+  elseif lend.queued() then
+    core.wake(run.handle)
   end
   if ticket then
     watch_waits(run)
@@ -117,7 +119,7 @@ function methods.granted(run, ticket)
   end
   local list = run.let_in
   list[#list + 1] = ticket.entry
-  if not run.is_awake then
+  if not run.is_busy then
     core.wake(run.handle)
   end
 end
@@ -125,6 +127,13 @@ end
 --- Make the handle of an entry before its time.
 function methods.hold(run, entry)
   local node = entry.node
+  if run.stopping then
+    close(run, entry, "cancelled")
+    if hears.task_ends then
+      hears.task_ends(run, entry)
+    end
+    return entries.settled_handle(entry)
+  end
   watch_waits(run)
   return core.start_under(run.handle, core.graph_start, entry, node.name, place_of(run, node),
     node.spec.priority, run.body, true)
@@ -140,14 +149,14 @@ function methods.task(run, name, given, f)
   if run.estimate then
     estimates.count(run.estimate, entry, 1)
   end
-  if watch.on then
-    watch.on("task_added", run, entry)
+  if hears.task_added then
+    hears.task_added(run, entry)
   end
   if broken then
     entry.because = type(broken.because) == "table" and broken.because or broken
     close(run, entry, "skipped")
-    if watch.on then
-      watch.on("task_ends", run, entry)
+    if hears.task_ends then
+      hears.task_ends(run, entry)
     end
   elseif entry.left == 0 then
     run.fresh[#run.fresh + 1] = entry
@@ -176,7 +185,9 @@ function close(run, entry, state)
   counts[counted] = counts[counted] + 1
   run.left = run.left - 1
   if state == "done" then
-    run.spent = run.spent + (entry.ended - entry.began)
+    local seconds = entry.ended - entry.began
+    run.spent = run.spent + seconds
+    run.has_long = run.has_long or seconds >= WORTH_KEEPING
   end
   if run.estimate then
     estimates.count(run.estimate, entry, -1)
@@ -237,8 +248,8 @@ local function skip_below(run, entry)
         dependent.because = root
         close(run, dependent, "skipped")
         tell_handle(dependent)
-        if watch.on then
-          watch.on("task_ends", run, dependent)
+        if hears.task_ends then
+          hears.task_ends(run, dependent)
         end
         stack[#stack + 1] = dependent
       end
@@ -276,15 +287,17 @@ end
 
 -- Nothing is started any more, and what ran has ended: what is left is skipped if it needs what did not
 -- succeed, and cancelled otherwise.
--- `only_ready`: only of what could start by now.
-local function cancel_rest(run, only_ready)
+-- `at_once`: only of what could start by now, and of what somebody has a handle of and may wait for.
+local function cancel_rest(run, at_once)
   for _, entry in ipairs(run.list) do
-    if entry.state == "ready" or not only_ready and not SETTLED[entry.state] then
+    local state = entry.state
+    if state == "ready" or state == "waiting" and (not at_once or rawget(entry, "handle"))
+      or state == "running" and not at_once then
       entry.because = root_below(run, entry)
       close(run, entry, entry.because and "skipped" or "cancelled")
       tell_handle(entry)
-      if watch.on then
-        watch.on("task_ends", run, entry)
+      if hears.task_ends then
+        hears.task_ends(run, entry)
       end
     end
   end
@@ -298,8 +311,8 @@ end
 
 function settle(run, entry, state)
   close(run, entry, state)
-  if watch.on then
-    watch.on("task_ends", run, entry)
+  if hears.task_ends then
+    hears.task_ends(run, entry)
   end
   if state == "done" then
     done(run, entry)
@@ -311,19 +324,20 @@ function settle(run, entry, state)
   end
 end
 
--- What the C half says of a task that has ended.
-local function ended(run, what, number)
-  local entry, handle = run.owners[what], what
-  if entry then
-    run.owners[what] = nil
-  else
-    entry = what
-    handle = entry.handle
+-- Start whom gates have let in; that may let in more.
+local function take_let_in(run)
+  while run.let_in[1] do
+    local list = run.let_in
+    run.let_in = {}
+    for _, entry in ipairs(list) do
+      if not SETTLED[entry.state] and not run.stopping then -- else its place was, or will be, given back
+        start(run, entry)
+      end
+    end
   end
-  if SETTLED[entry.state] then
-    return -- it was held, and settled by the run itself
-  end
-  local state = STATE[number]
+end
+
+local function settle_ended(run, entry, handle, state)
   if state == "done" then
     if entry.because then -- `when` said no
       state = "skipped"
@@ -333,68 +347,61 @@ local function ended(run, what, number)
     end
   else
     entry.value, entry.values = nil, nil
-    entry.error = core.graph_error(handle)
+    entry.error = handle and core.graph_error(handle)
     entry.handle = nil
   end
   settle(run, entry, state)
 end
 
--- ---- the loop ------------------------------------------------------------------------------
-
-local function take_ends(run)
-  local list = core.take_ended(run.handle)
-  for i = 1, list and #list or 0, 2 do
-    ended(run, list[i], list[i + 1])
+-- A task has ended. Called by the C half in that moment, on whatever stack; `what` is its entry, or if it was
+-- of the pool its handle.
+local function ended(run, what, number)
+  local entry, handle = run.owners[what], what
+  if entry then
+    run.owners[what] = nil
+  else
+    entry, handle = what, what.handle
   end
-  return list ~= nil
+  if SETTLED[entry.state] then
+    return -- by the run itself, before it began
+  end
+  local was_busy = run.is_busy
+  run.is_busy = true
+  settle_ended(run, entry, handle, STATE[number])
+  if run.let_in[1] then
+    take_let_in(run)
+  end
+  if run.stopping and run.counts.running == 0 then
+    cancel_rest(run)
+  end
+  run.is_busy = was_busy
+  if run.left == 0 then
+    core.wake(run.handle)
+  end
 end
 
-local function take_let_in(run)
-  local list = run.let_in
-  if #list == 0 then
-    return false
-  end
-  run.let_in = {}
-  for _, entry in ipairs(list) do
-    if not SETTLED[entry.state] and not run.stopping then -- else its place was, or will be, given back
-      start(run, entry)
-    end
-  end
-  return true
-end
+-- ---- the run's own task --------------------------------------------------------------------
 
 -- What tasks have added while they ran.
 local function take_fresh(run)
   local list = run.fresh
-  if #list == 0 then
-    return false
-  end
   run.fresh = {}
   for _, entry in ipairs(list) do
     if entry.state == "waiting" and entry.left == 0 then
       ready(run, entry)
     end
   end
-  return true
 end
 
--- Do what is to be done now, or sleep until there is something.
+-- Do what others have asked for, then sleep.
 local function step(run)
-  local did_something = take_ends(run)
-  did_something = take_fresh(run) or did_something
-  did_something = take_let_in(run) or did_something
-  if did_something then
-    return
-  end
-  if run.stopping and run.counts.running == 0 then
-    cancel_rest(run)
-    return
-  end
+  take_fresh(run)
   lend.look(runs)
-  if #run.let_in == 0 then
-    run.is_awake = false
+  take_let_in(run)
+  if run.left > 0 then
+    run.is_busy = false
     core.park("g:run")
-    run.is_awake = true
+    run.is_busy = true
   end
 end
 
@@ -410,11 +417,11 @@ local function finish(run)
   if run.ended then
     return
   end
+  local is_cancelled, reason = core.cancelled()
+  run.was_cancelled = is_cancelled
   if run.left > 0 then
-    local _, reason = core.cancelled()
     run.why_cancelled = reason or "the run was cancelled"
     run.stopping = true
-    take_ends(run)
     cancel_rest(run)
   end
   run.ended, run.is_over = now(), true
@@ -422,22 +429,22 @@ local function finish(run)
     core.graph_watch(run.handle, false)
   end
   run.result = result.new(run)
-  if run.ended - run.began > WORTH_KEEPING then
+  if run.has_long then
     require("tutti.graph.history").run_ended(run, run.ended - run.began)
   end
-  if watch.on then
-    watch.on("run_ends", run, run.result)
+  if hears.run_ends then
+    hears.run_ends(run, run.result)
   end
 end
 
 local function main(run)
-  core.graph_enter()
+  core.graph_enter(function(what, number) ended(run, what, number) end)
   run.handle = core.current()
   runs[run.handle] = run
   core.defer(function() finish(run) end)
-  run.is_awake = true
-  if watch.on then
-    watch.on("run_begins", run)
+  run.is_busy = true
+  if hears.run_begins then
+    hears.run_begins(run)
   end
   begin(run)
   while run.left > 0 do
