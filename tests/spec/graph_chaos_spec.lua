@@ -91,7 +91,7 @@ local function function_of(world, name, spec)
   end
 end
 
-local function options_of(world, spec, needs)
+local function options_of(spec, needs)
   return { needs = needs, run_on_skip = spec.skip_ok or nil, limit = spec.limit and "net" or nil,
     resources = spec.gpu and { gpu = spec.gpu } or nil, priority = spec.priority,
     retry = spec.retry and { times = 1, backoff = 0.01 } or nil,
@@ -115,7 +115,7 @@ function add(world, run, name)
     names[i] = entry.name
   end
   world.specs[name] = spec
-  return run:task(name, options_of(world, spec, some_names(world, names)), function_of(world, name, spec))
+  return run:task(name, options_of(spec, some_names(world, names)), function_of(world, name, spec))
 end
 
 local function graph_of(world, count)
@@ -124,7 +124,7 @@ local function graph_of(world, count)
   for i = 1, count do
     local name, spec = "t" .. i, plan_task(world.pick)
     world.specs[name] = spec
-    g:task(name, options_of(world, spec, some_names(world, names)), function_of(world, name, spec))
+    g:task(name, options_of(spec, some_names(world, names)), function_of(world, name, spec))
     names[i] = name
   end
   return g

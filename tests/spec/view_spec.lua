@@ -27,7 +27,7 @@ end
 
 -- Ages and times are what the clock says.
 local function masked(text)
-  return (text:gsub("(%s)%d+s", "%1Ts"):gsub("in [%d.]+m?s", "in T"))
+  return (text:gsub("(%s)%d+s", "%1Ts"):gsub("in <?[%d.]+m?s", "in T"))
 end
 
 -- Tasks that call hold() run until the test opens the gate: then there is a file of that name.

@@ -418,9 +418,10 @@ local function finish(run)
     return
   end
   local is_cancelled, reason = core.cancelled()
-  run.was_cancelled = is_cancelled
+  if is_cancelled then
+    run.was_cancelled, run.why_cancelled = true, reason or "the run was cancelled"
+  end
   if run.left > 0 then
-    run.why_cancelled = reason or "the run was cancelled"
     run.stopping = true
     cancel_rest(run)
   end
