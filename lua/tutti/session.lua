@@ -25,6 +25,7 @@
 ---@field selector string?    # what is selected of a graph that the script returned
 ---@field graph table?       # the graph that the script returned: words behind FILE select in it
 ---@field guard fun(graph, given)?   # called by g:run where nothing is to run (program.lua)
+---@field view table?        # the live view's half in C, see engine/cli/view_lua.c
 ---@field say fun(text: string)?   # takes what tutti says, in place of stderr (tutti.say)
 ---@field late { jobs: integer?, list: boolean, plan: string?, words: string[], problem: string? }
 ---   # what the words after FILE say if the script returns a graph; `words`: its selectors

@@ -88,14 +88,14 @@ describe("progress as JSON", function()
       assert.matches('^{"v":1,"event":"%a[%a_]*","t":[%d.]+,.*}$', line)
       events[#events + 1] = line:match('"event":"([%a_]+)"')
     end
-    assert.same({ "run_begins", "task_begins", "task_ends", "task_begins", "task_retries", "task_ends", "task_ends",
-      "run_ends", "message" }, events)
+    assert.same({ "run_begins", "task_begins", "task_ends", "task_begins", "task_retries", "task_ends",
+      "task_ends", "run_ends", "message" }, events)
     assert.matches('"run":1,"name":"demo","total":3,"jobs":1,"mode":"loop","time":"20%d%d%-', err)
     assert.matches('"task":"b","state":"failed","elapsed":[%d.e-]+,"attempts":2,"error":{"kind":"error",'
       .. '"message":"no \u{FFFD}"}}', err)
     assert.matches('"task":"c","state":"skipped"', err)
-    assert.matches('"ok":false,"elapsed":[%d.e-]+,"total":3,"succeeded":1,"failed":1,"skipped":1,"cancelled":0}',
-      err)
+    assert.matches('"ok":false,"elapsed":[%d.e-]+,"total":3,"succeeded":1,"failed":1,"skipped":1,'
+      .. '"cancelled":0}', err)
   end)
 
   it("tells what tutti says otherwise as messages", function()

@@ -86,7 +86,8 @@ describe("the live view", function()
     see_held(MANY, { cols = 40, rows = 10 }, function(s)
       local text = s:wait_for("more")
       assert.equal("[>                ] 0/20  9 running  Ts\n     Ts  compile part 1  (sleeps)\n"
-        .. "     Ts  compile part 2  (sleeps)\n     Ts  compile part 3  (sleeps)\n      + 6 more\n", masked(text))
+        .. "     Ts  compile part 2  (sleeps)\n     Ts  compile part 3  (sleeps)\n      + 6 more\n",
+        masked(text))
       s:resize(20, 5)
       s:wait_for("^%[?[ >]*%]? ?0/20  %d+s\n  %d+s compile part 1\n$")
     end)
@@ -145,8 +146,8 @@ describe("the live view", function()
     see_held([[
       for i = 1, 3 do
         g:task("t" .. i, function()
-          tutti.sh{ "for k in 1 2 3; do printf 'par'; sleep 0.05; echo 't '$1.$k; done; printf end", tostring(i),
-            stdout = "inherit", stderr = "inherit" }:await()
+          tutti.sh{ "for k in 1 2 3; do printf 'par'; sleep 0.05; echo 't '$1.$k; done; printf end",
+            tostring(i), stdout = "inherit", stderr = "inherit" }:await()
         end)
       end
       g:task("last", hold)
@@ -158,8 +159,8 @@ describe("the live view", function()
       local lines = s:lines()
       table.remove(lines)
       table.sort(lines)
-      assert.same({ "end", "end", "end", "part 1.1", "part 1.2", "part 1.3", "part 2.1", "part 2.2", "part 2.3",
-        "part 3.1", "part 3.2", "part 3.3" }, lines)
+      assert.same({ "end", "end", "end", "part 1.1", "part 1.2", "part 1.3", "part 2.1", "part 2.2",
+        "part 2.3", "part 3.1", "part 3.2", "part 3.3" }, lines)
     end)
   end)
 
@@ -242,9 +243,11 @@ describe("the live view", function()
     end
     local path = script(RUN)
     local file = os.tmpname()
-    local s <close> = screen.start(("%s run %s >%s 2>&1; %s run -q %s"):format(program, path, file, program, path))
+    local line = ("%s run %s >%s 2>&1; %s run -q %s"):format(program, path, file, program, path)
+    local s <close> = screen.start(line)
     s:status()
     assert.equal("out\r\n", s:bytes())
-    os.execute(("cat %s >&2; rm -f %s %s"):format("/dev/null", path, file))
+    os.remove(path)
+    os.remove(file)
   end)
 end)

@@ -3,8 +3,9 @@
  * vt.h - a terminal for unit tests: bytes in, screen out.
  *
  * It knows what the live view uses, and what tests print: wrapping with a cursor that hangs at the end of a
- * full row, scrolling with all that scrolled away kept, IND, CUU, CUD, CHA, DECSC and DECRC, ED and EL from the
- * cursor on, no wrapping on request. Characters of two cells are those of CJK, combining ones U+0300 to U+036F.
+ * full row, scrolling with all that scrolled away kept, IND, CUU, CUD, CHA, DECSC and DECRC, ED and EL from
+ * the cursor on, no wrapping on request. Characters of two cells are those of CJK, combining ones U+0300 to
+ * U+036F.
  *
  * Layer: tests only; includes nothing of tutti.
  */

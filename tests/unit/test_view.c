@@ -311,7 +311,7 @@ static void test_above(void)
     paint(2);
     say("name? ");
     paint(2);
-    check_screen(vt, "one\ntwo\nthree\nname?\n#######\n#######\n", "a line without end, and the view below it");
+    check_screen(vt, "one\ntwo\nthree\nname?\n#######\n#######\n", "a line without end");
     EQ_INT(vt->x * 100 + vt->y, 603, "the cursor stands behind it");
     say("al\n");
     paint(3);
@@ -336,7 +336,8 @@ static void test_above(void)
 static const char *const pieces[] = {
     "a line\n", "x", "\n", "half ", "of it\n", "\033[31mred\033[0m\n", "\033[31mred\n\033[0m",
     "10%\r",
-    "\u65e5\u672c\u8a9e", "e\u0301", "0123456789", "a text that is longer than any row of this small terminal\n",
+    "\u65e5\u672c\u8a9e", "e\u0301", "0123456789",
+    "a text that is longer than any row of this small terminal\n",
     "one\ntwo\nthree", "\033]0;title\007", "",
 };
 

@@ -1,9 +1,9 @@
 -- SPDX-License-Identifier: MIT
 --- The live view's half in Lua: what runs, and a picture of it when the painter asks (engine/cli/view.h).
 ---
---- An event makes a picture itself if the last one is old, since a task that begins may keep the loop busy for
---- long; else the painter is told that there is news, once until it has asked. So a run of many short tasks
---- pays for one step in a list per task and for some 15 pictures a second.
+--- An event makes a picture itself if the last one is old, since a task that begins may keep the loop busy
+--- for long; else the painter is told that there is news, once until it has asked. So a run of many short
+--- tasks pays for one step in a list per task and for some 15 pictures a second.
 ---
 --- Layer: the Lua half. Thread: the loop state's.
 --- Invariant: while a run goes on the painter has been told to ask (`is_told`), or asks in a second by

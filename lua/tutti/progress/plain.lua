@@ -92,15 +92,15 @@ end
 
 -- Tell of those that have become slow. Returns when the next one may be.
 local function tell_slow(now)
-  local lines = 0
+  local said = 0
   for entry, run in running.oldest() do
     local age = now - entry.began
     if age < SLOW_SECONDS then
       return SLOW_SECONDS - age
     elseif not told[entry] then
-      told[entry], lines = true, lines + 1
+      told[entry], said = true, said + 1
       tell(run, ("%s is running, for %s now"):format(counts.clean(entry.name), counts.duration(age)))
-      if lines == NAMES_MAX then
+      if said == NAMES_MAX then
         break
       end
     end
