@@ -86,7 +86,7 @@ local function function_of(world, name, spec)
       assert(spec.skip_ok == (type(value) ~= "string"), "argument " .. i)
     end
     note_begin(world, name, spec)
-    local guard <close> = setmetatable({}, { __close = function() note_end(world, spec) end })
+    local _ <close> = setmetatable({}, { __close = function() note_end(world, spec) end })
     return behave(world, name, spec)
   end
 end
