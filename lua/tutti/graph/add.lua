@@ -62,8 +62,8 @@ local function tie(run, entry)
     local need = run.entries[name]
     if not SETTLED[need.state] then
       entry.left = entry.left + 1
-      need.more = rawget(need, "more") or {}
-      table.insert(need.more, entry)
+      run.more[need] = run.more[need] or {}
+      table.insert(run.more[need], entry)
     elseif need.state ~= "done" and not entry.node.run_on_skip then
       broken = broken or need
     end
@@ -79,7 +79,8 @@ return function(run, level, name, given, f)
   local index = #run.list + 1
   local made = node.read(index, name, given, f, level + 1)
   check(run, made, level + 1)
-  local entry = setmetatable({ node = made, state = "waiting", left = 0, index = index }, run.entry_meta)
+  local entry = setmetatable({ node = made, state = "waiting", left = 0, index = index, handle = false },
+    run.entry_meta)
   run.list[index], run.entries[name] = entry, entry
   run.total, run.left = run.total + 1, run.left + 1
   return entry, tie(run, entry)

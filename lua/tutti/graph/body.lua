@@ -66,7 +66,7 @@ local function attempts_of(run, entry, attempts)
     copy[key] = value
   end
   copy.told = function(err, delay)
-    entry.tries = (rawget(entry, "tries") or 0) + 1
+    run.tries[entry] = (run.tries[entry] or 0) + 1
     if hears.task_retries then
       hears.task_retries(run, entry, err, delay)
     end
@@ -80,7 +80,7 @@ local function run_whole(run, entry, node)
   if node.when then
     local go, why = node.when(table.unpack(values, 1, values.n))
     if not go then
-      entry.because = why ~= nil and tostring(why) or "its condition does not hold"
+      run.because[entry] = why ~= nil and tostring(why) or "its condition does not hold"
       return
     end
   end
@@ -140,7 +140,7 @@ local function handles_of(run, node)
   local by_name, handles = run.entries, {}
   for i, name in ipairs(node.needs) do
     local need = by_name[name]
-    if not rawget(need, "is_remote") then
+    if not run.remote[need] then
       return nil
     end
     handles[i] = need.handle
@@ -161,7 +161,7 @@ function body.start_on_pool(run, entry, place)
     task = core.start_parallel(opts, node.f, table.unpack(values, 1, values.n))
   end
   core.graph_set_place(task, place)
-  rawset(entry, "is_remote", true)
+  run.remote[entry] = true
   begin(run, entry)
   return task
 end

@@ -10,11 +10,15 @@
 ---     node, state, value, values, began, ended       as in the manual
 ---     left        how many of what it needs have not settled
 ---     index       its place in run.list
----     handle      its task, from the moment it is made: when it starts, or is asked for earlier
+---     handle      its task, from the moment it is made: when it starts, or is asked for earlier; or false
+---
+--- What hardly any entry has is in tables of the run, by entry:
+---
 ---     because     the entry of which it was skipped, or the text why
----     more        entries that were added while it ran and need this one
+---     more        list of entries that were added while it ran and need this one
+---     remote      true: a task of the pool
+---     tickets     what it holds of limits, or waits for: see gate.lua
 ---     tries       attempts beyond the first
----     ticket      what it holds of limits, see gate.lua
 ---
 --- Layer: the Lua half. Thread: the state's home.
 --- Invariant: a settled entry never changes its state again.
@@ -35,7 +39,7 @@ local SETTLED = entry.SETTLED
 
 -- The error of a task that never ran, or that another one's end decided on.
 local function make_error(run, self)
-  local because, fields = self.because, { kind = self.state, task = self.node.name }
+  local because, fields = run.because[self], { kind = self.state, task = self.node.name }
   if type(because) == "table" then
     local cause = because.error
     fields.message = ("skipped, because task \"%s\" did not succeed: %s"):format(because.node.name,
@@ -71,8 +75,8 @@ function late.elapsed(_, self)
   return began and (self.ended or core.now()) - began
 end
 
-function late.attempts(_, self)
-  return self.began and 1 + (rawget(self, "tries") or 0) or 0
+function late.attempts(run, self)
+  return self.began and 1 + (run.tries[self] or 0) or 0
 end
 
 function late.error(run, self)
@@ -86,7 +90,7 @@ function late.error(run, self)
 end
 
 function late.reason(run, self)
-  local state, because = self.state, rawget(self, "because")
+  local state, because = self.state, run.because[self]
   if state ~= "skipped" and state ~= "cancelled" then
     return nil
   elseif type(because) == "table" then
@@ -109,16 +113,16 @@ local function take_results(self)
   end
 end
 
-function late.value(_, self)
-  if self.state == "done" and rawget(self, "is_remote") then
+function late.value(run, self)
+  if self.state == "done" and run.remote[self] then
     take_results(self)
     return rawget(self, "value")
   end
   return nil
 end
 
-function late.values(_, self)
-  if self.state == "done" and rawget(self, "is_remote") and rawget(self, "value") == nil then
+function late.values(run, self)
+  if self.state == "done" and run.remote[self] and rawget(self, "value") == nil then
     take_results(self)
     return rawget(self, "values")
   end
@@ -127,10 +131,10 @@ end
 
 -- A handle for one that has none: held until its time has come, or made of what it ended with.
 function late.task(run, self)
-  local handle = rawget(self, "handle")
+  local handle = self.handle
   if not handle then
     handle = SETTLED[self.state] and entry.settled_handle(self) or run:hold(self)
-    rawset(self, "handle", handle)
+    self.handle = handle
   end
   return handle
 end

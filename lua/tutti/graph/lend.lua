@@ -64,11 +64,11 @@ local function blocked_by(handle, runs)
   follow(handle)
   while #stack > 0 do
     local entry = table.remove(stack)
-    local ticket = rawget(entry, "ticket")
+    local ticket = entry.run.tickets[entry]
     ticket = ticket and (ticket.returning or ticket)
     if ticket and ticket.waits_at then
       add_ticket(ticket)
-    elseif entry.state == "running" and entry.handle and not entry.is_remote then
+    elseif entry.state == "running" and entry.handle and not entry.run.remote[entry] then
       follow(entry.handle)
     end
     for _, name in ipairs(entry.node.needs) do
@@ -94,7 +94,7 @@ local function path_of(root, runs)
 
   while queue[i] and not from[root] do
     local at = queue[i]
-    if at.state == "running" and at.handle and not at.is_remote then
+    if at.state == "running" and at.handle and not at.run.remote[at] then
       for _, what in ipairs(core.graph_waits_for(at.handle) or {}) do
         if not runs[what] then
           reach(what, at)
@@ -139,7 +139,7 @@ local function lend_to(ticket, runs)
   for _, found in ipairs(ticket.gates) do
     for _, holder in ipairs(holders_of(found)) do
       local handle = holder.entry.handle
-      if ticket.waits_at and handle and not holder.entry.is_remote
+      if ticket.waits_at and handle and not holder.run.remote[holder.entry]
         and blocked_by(handle, runs).tickets[ticket] then
         lenders[handle] = holder
         core.graph_lent(handle)

@@ -58,6 +58,12 @@ end
 
 local settle, close -- below
 
+-- Why others are skipped that need `entry`: the entry of which it was skipped itself, or it.
+local function root_of(run, entry)
+  local because = run.because[entry]
+  return type(because) == "table" and because or entry
+end
+
 local function start(run, entry)
   local node, handle = entry.node, entry.handle
   if handle then -- it was asked for before its time
@@ -99,7 +105,7 @@ local function ready(run, entry)
     return
   end
   local ticket = gate.ticket(run, entry)
-  entry.ticket = ticket
+  run.tickets[entry] = ticket
   if not ticket or gate.enter(ticket) then
     start(run, entry)
   elseif lend.queued() then
@@ -153,7 +159,7 @@ function methods.task(run, name, given, f)
     hears.task_added(run, entry)
   end
   if broken then
-    entry.because = type(broken.because) == "table" and broken.because or broken
+    run.because[entry] = root_of(run, broken)
     close(run, entry, "skipped")
     if hears.task_ends then
       hears.task_ends(run, entry)
@@ -192,9 +198,9 @@ function close(run, entry, state)
   if run.estimate then
     estimates.count(run.estimate, entry, -1)
   end
-  local ticket = entry.ticket
+  local ticket = run.tickets[entry]
   if ticket then
-    entry.ticket = nil
+    run.tickets[entry] = nil
     gate.leave(ticket)
   end
 end
@@ -232,7 +238,7 @@ local function each_dependent(run, entry, visit)
       visit(list[edges[k]])
     end
   end
-  for _, dependent in ipairs(entry.more or {}) do
+  for _, dependent in ipairs(run.more[entry] or {}) do
     visit(dependent)
   end
 end
@@ -242,10 +248,10 @@ local function skip_below(run, entry)
   local stack = { entry }
   while #stack > 0 do
     local at = table.remove(stack)
-    local root = type(at.because) == "table" and at.because or at
+    local root = root_of(run, at)
     each_dependent(run, at, function(dependent)
       if count_down(run, at, dependent) then
-        dependent.because = root
+        run.because[dependent] = root
         close(run, dependent, "skipped")
         tell_handle(dependent)
         if hears.task_ends then
@@ -260,7 +266,7 @@ end
 local function done(run, entry)
   local plan, list = run.plan, run.list
   local index, edges, first = entry.index, plan.edges, plan.first
-  if entry.more or index >= #first then
+  if run.more[entry] or index >= #first then
     each_dependent(run, entry, function(dependent) count_down(run, entry, dependent) end)
     return
   end
@@ -279,7 +285,7 @@ local function root_below(run, entry)
   for _, name in ipairs(entry.node.run_on_skip and entry.node.needs or {}) do
     local need = run.entries[name]
     if need.state == "failed" or need.state == "skipped" then
-      return type(need.because) == "table" and need.because or need
+      return root_of(run, need)
     end
   end
   return nil
@@ -291,10 +297,11 @@ end
 local function cancel_rest(run, at_once)
   for _, entry in ipairs(run.list) do
     local state = entry.state
-    if state == "ready" or state == "waiting" and (not at_once or rawget(entry, "handle"))
+    if state == "ready" or state == "waiting" and (not at_once or entry.handle)
       or state == "running" and not at_once then
-      entry.because = root_below(run, entry)
-      close(run, entry, entry.because and "skipped" or "cancelled")
+      local root = root_below(run, entry)
+      run.because[entry] = root
+      close(run, entry, root and "skipped" or "cancelled")
       tell_handle(entry)
       if hears.task_ends then
         hears.task_ends(run, entry)
@@ -339,16 +346,16 @@ end
 
 local function settle_ended(run, entry, handle, state)
   if state == "done" then
-    if entry.because then -- `when` said no
+    if run.because[entry] then -- `when` said no
       state = "skipped"
     end
-    if not entry.is_remote then
-      entry.handle = nil
+    if not run.remote[entry] then
+      entry.handle = false
     end
   else
     entry.value, entry.values = nil, nil
     entry.error = handle and core.graph_error(handle)
-    entry.handle = nil
+    entry.handle = false
   end
   settle(run, entry, state)
 end
@@ -504,7 +511,7 @@ local function fill(run)
   for i = 1, #nodes do
     local node = nodes[i]
     local entry = setmetatable({ node = node, state = "waiting", left = waits[i], index = i, value = nil,
-      began = nil, ended = nil, handle = nil }, meta)
+      began = nil, ended = nil, handle = false }, meta)
     list[i] = entry
     by_name[node.name] = entry
   end
@@ -517,7 +524,8 @@ local function new(graph, plan, opts)
     jobs = opts.jobs, on_failure = opts.on_failure, total = #plan.nodes, left = #plan.nodes,
     counts = { running = 0, succeeded = 0, failed = 0, skipped = 0, cancelled = 0 },
     began = now(), spent = 0, places = {}, owners = {}, let_in = {}, fresh = {},
-    queued = {} }
+    queued = {},
+    because = {}, more = {}, remote = {}, tickets = {}, tries = {} } -- by entry; hardly any has one
   run.jobs_gate = opts.jobs and gate.new("jobs", opts.jobs)
   run.is_open = not run.jobs_gate
   run.entry_meta = entries.meta(run)
