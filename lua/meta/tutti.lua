@@ -737,15 +737,77 @@ function Graph:limit(name, count) end
 ---@return tutti.Plan
 function Graph:plan(selector) end
 
---- Run it, as often as you like; the task's result is the run's. Failures of its tasks are in the result.
+--- Run it, as often as you like; the task gives a tutti.Result. Failures of its tasks are in the result.
 ---@nodiscard
----@param options? string|table
+---@param options? string|tutti.RunOptions # a selector, or options with it as their element 1
 ---@return tutti.Task
 function Graph:run(options) end
 
+---@class tutti.RunOptions
+---@field mode? "loop"|"pool" # where tasks run that do not say it; "loop" if it is left out
+---@field on_failure? "skip"|"stop" # "stop": after a failure nothing begins any more
+---@field jobs? integer # so many tasks at once; without it all that are ready ("pool": two a worker)
+
+--- What a run came to. Where it has no such field it gives the entry of that name.
+---@class tutti.Result
+---@field total integer
+---@field succeeded integer
+---@field failed integer
+---@field skipped integer
+---@field cancelled integer
+---@field elapsed number # seconds
+---@field tasks table<string, tutti.Entry>
+---@field run tutti.Run
+local Result = {}
+
+--- Did nothing fail, and was nothing cancelled?
+---@return boolean
+function Result:ok() end
+
+--- The entries of all tasks, in the plan's order.
+---@return tutti.Entry[]
+function Result:results() end
+
+---@return tutti.Entry[]
+function Result:successes() end
+
+---@return tutti.Entry[]
+function Result:failures() end
+
+---@class tutti.Entry
+---@field name string
+---@field state "waiting"|"ready"|"running"|"done"|"failed"|"cancelled"|"skipped"
+---@field value any # the first result
+---@field values? table # all results, with `n`, when there are several
+---@field error? tutti.Error
+---@field reason? string # why it was skipped or cancelled
+---@field began? number # as tutti.now()
+---@field ended? number
+---@field elapsed? number # seconds
+---@field attempts integer
+---@field task tutti.Task # also before it has begun, and after it has ended
+
 --- The run of a graph that the current task belongs to, or nil.
----@return table?
+---@return tutti.Run?
 function tutti.current_run() end
+
+---@class tutti.Run
+---@field name string
+---@field total integer
+---@field entries table<string, tutti.Entry>
+---@field counts table<string, integer> # running, succeeded, failed, skipped, cancelled
+local Run = {}
+
+--- Add a task while it runs; what it needs must be there, settled or not.
+---@param name string
+---@param options? tutti.GraphTaskOptions
+---@param f function|tutti.Recipe
+---@return tutti.Task
+function Run:task(name, options, f) end
+
+--- Seconds until it ends, at least, by declared and measured durations; nil if nothing is known.
+---@return number?
+function Run:remaining() end
 
 ---@class tutti.Plan
 ---@field order string[] # step by step, within a step in order of addition

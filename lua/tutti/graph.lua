@@ -57,6 +57,7 @@ local function task(self, name, given, f)
   local nodes, by_name = self.nodes, self.by_name
   local index = #nodes + 1
   local made = node.read(index, name, given, f, 2)
+  self.has_options = true
   local other = by_name[name]
   if other then
     core.usage(("g:task: graph \"%s\" has a task \"%s\" already (added at %s)")

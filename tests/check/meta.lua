@@ -85,6 +85,7 @@ local OPTIONS = {
   { "tutti.ExecOptions", "lua/tutti/process.lua", "KNOWN" },
   { "tutti.SupervisorOptions", "lua/tutti/supervisor.lua", "KNOWN" },
   { "tutti.GraphTaskOptions", "lua/tutti/graph/node.lua", "KNOWN" },
+  { "tutti.RunOptions", "lua/tutti/graph/run.lua", "KNOWN" },
   { "tutti.ChildOptions", "lua/tutti/supervisor.lua", "CHILD" },
   { "tutti.TestingOptions", "lua/tutti/testing.lua", "KNOWN" },
 }

@@ -82,6 +82,6 @@ return function(run, level, name, given, f)
   local entry = setmetatable({ node = made, state = "waiting", left = 0, index = index, handle = false },
     run.entry_meta)
   run.list[index], run.entries[name] = entry, entry
-  run.total, run.left = run.total + 1, run.left + 1
+  run.total, run.left, run.is_plain = run.total + 1, run.left + 1, false
   return entry, tie(run, entry)
 end

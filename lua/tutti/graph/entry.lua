@@ -32,6 +32,9 @@ local entry = {}
 entry.NUMBER = { done = 4, failed = 5, cancelled = 6, skipped = 7 }
 entry.STATE = { [4] = "done", [5] = "failed", [6] = "cancelled", [7] = "skipped" }
 
+--- Seconds: what shorter tasks take helps nobody to wait, and is not kept.
+entry.LONG = 0.01
+
 entry.SETTLED = { done = true, failed = true, cancelled = true, skipped = true }
 local SETTLED = entry.SETTLED
 

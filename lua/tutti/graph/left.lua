@@ -32,31 +32,41 @@ local function order_of(tails)
   return order
 end
 
-local function prepare(run)
-  local durations, known = path.durations(run.plan)
-  local estimate = { durations = durations, known = known, order = {}, at = 1, work = 0, unknown = 0 }
-  for i, entry in ipairs(run.list) do
-    local seconds = durations[i] or 0 -- what was added while it ran is not in the plan
-    if not SETTLED[entry.state] then
-      estimate.work = estimate.work + seconds
-      estimate.unknown = estimate.unknown + (seconds == 0 and 1 or 0)
-    end
+-- What those that have ended took is the guess for what nothing is known of.
+local function note_end(estimate, entry)
+  if entry.state == "done" then
+    estimate.ended, estimate.spent = estimate.ended + 1, estimate.spent + entry.ended - entry.began
   end
-  if known > 0 then
-    estimate.tails = path.tails(run.plan, durations)
-    estimate.order = order_of(estimate.tails)
-  end
-  return estimate
 end
 
---- An entry has settled, or (by = 1) been added.
-function left.count(estimate, entry, by)
+-- run.estimate:count(entry, by): an entry has settled (-1), or been added (1).
+local function count(estimate, entry, by)
+  note_end(estimate, entry)
   local seconds = estimate.durations[entry.index] or 0
   if seconds == 0 then
     estimate.unknown = estimate.unknown + by
   else
     estimate.work = estimate.work + by * seconds
   end
+end
+
+local function prepare(run)
+  local durations, known = path.durations(run.plan)
+  local estimate = { count = count, durations = durations, known = known, order = {}, at = 1, work = 0,
+    unknown = 0, ended = 0, spent = 0 }
+  for i, entry in ipairs(run.list) do
+    local seconds = durations[i] or 0 -- what was added while it ran is not in the plan
+    if not SETTLED[entry.state] then
+      estimate.work = estimate.work + seconds
+      estimate.unknown = estimate.unknown + (seconds == 0 and 1 or 0)
+    end
+    note_end(estimate, entry)
+  end
+  if known > 0 then
+    estimate.tails = path.tails(run.plan, durations)
+    estimate.order = order_of(estimate.tails)
+  end
+  return estimate
 end
 
 -- The longest chain that is left. A task that runs has done a part of its own.
@@ -87,12 +97,12 @@ function left.remaining(run)
     estimate = prepare(run)
     run.estimate = estimate
   end
-  if estimate.known == 0 and counts.succeeded == 0 then
+  if estimate.known == 0 and estimate.ended == 0 then
     return nil
   elseif run.left == 0 then
     return 0
   end
-  local mean = counts.succeeded > 0 and run.spent / counts.succeeded or 0
+  local mean = estimate.ended > 0 and estimate.spent / estimate.ended or 0
   local work = math.max(estimate.work, 0) + estimate.unknown * mean
   local at_once = run.jobs or math.max(counts.running, 1)
   return math.max(longest_chain(run, estimate, core.now()), work / at_once)

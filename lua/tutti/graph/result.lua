@@ -29,6 +29,7 @@ local function pick(run, state)
 end
 
 local methods = {}
+result.methods = methods
 
 --- Did all that was to run succeed? What `when` left out does not count against it.
 function methods.ok(self)

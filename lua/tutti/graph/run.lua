@@ -16,18 +16,26 @@
 local body = require("tutti.graph.body")
 local core = require("tutti.core")
 local entries = require("tutti.graph.entry")
-local gate = require("tutti.graph.gate")
-local estimates = require("tutti.graph.left")
 local options = require("tutti.options")
-local lend = require("tutti.graph.lend")
+local plain = require("tutti.graph.plain")
 local result = require("tutti.graph.result")
 local session = require("tutti.session")
 local watch = require("tutti.watch")
 
+-- Most runs need nothing of these, and a short script should begin soon.
+local function on_use(name)
+  return setmetatable({}, {
+    __index = function(self, key)
+      self[key] = require(name)[key]
+      return rawget(self, key)
+    end,
+  })
+end
+
+local gate, lend = on_use("tutti.graph.gate"), on_use("tutti.graph.lend")
+
 local NUMBER, STATE, SETTLED = entries.NUMBER, entries.STATE, entries.SETTLED
 local now, hears = core.now, watch.hears
-
-local WORTH_KEEPING = 0.01 -- seconds: what shorter tasks take helps nobody to wait
 
 local run_meta = { __name = "tutti.run" }
 local methods = {}
@@ -153,7 +161,7 @@ function methods.task(run, name, given, f)
   end
   local entry, broken = require("tutti.graph.add")(run, 2, name, given, f)
   if run.estimate then
-    estimates.count(run.estimate, entry, 1)
+    run.estimate:count(entry, 1)
   end
   if hears.task_added then
     hears.task_added(run, entry)
@@ -173,7 +181,7 @@ end
 
 --- Seconds until it ends, as far as can be said; or nil.
 function methods.remaining(run)
-  return estimates.remaining(run)
+  return require("tutti.graph.left").remaining(run)
 end
 
 -- ---- ends ----------------------------------------------------------------------------------
@@ -190,13 +198,11 @@ function close(run, entry, state)
   local counted = COUNTED[state]
   counts[counted] = counts[counted] + 1
   run.left = run.left - 1
-  if state == "done" then
-    local seconds = entry.ended - entry.began
-    run.spent = run.spent + seconds
-    run.has_long = run.has_long or seconds >= WORTH_KEEPING
+  if state == "done" and entry.ended - entry.began >= entries.LONG then
+    run.has_long = true
   end
   if run.estimate then
-    estimates.count(run.estimate, entry, -1)
+    run.estimate:count(entry, -1)
   end
   local ticket = run.tickets[entry]
   if ticket then
@@ -311,7 +317,7 @@ local function cancel_rest(run, at_once)
 end
 
 local function stop(run)
-  run.stopping = true
+  run.stopping, run.is_plain = true, false
   run.why_cancelled = "another task failed, and on_failure = \"stop\""
   cancel_rest(run, true)
 end
@@ -403,7 +409,9 @@ end
 -- Do what others have asked for, then sleep.
 local function step(run)
   take_fresh(run)
-  lend.look(runs)
+  if run.watches then
+    lend.look(runs)
+  end
   take_let_in(run)
   if run.left > 0 then
     run.is_busy = false
@@ -414,9 +422,22 @@ end
 
 local function begin(run)
   local list = run.list
+  local start_first = run.is_plain and run.start_plain or function(entry) ready(run, entry) end
   for i = 1, run.plan.starts[2] and run.plan.starts[2] - 1 or 0 do
-    ready(run, list[i])
+    start_first(list[i])
   end
+end
+
+-- What the C half calls at each end.
+local function listener_of(run)
+  local function slowly(what, number)
+    ended(run, what, number)
+  end
+  if not run.is_plain then
+    return slowly
+  end
+  run.start_plain = plain.start(run, place_of)
+  return plain.ended(run, run.start_plain, slowly)
 end
 
 -- However it ended: nothing of it runs any more.
@@ -446,7 +467,7 @@ local function finish(run)
 end
 
 local function main(run)
-  core.graph_enter(function(what, number) ended(run, what, number) end)
+  core.graph_enter(listener_of(run))
   run.handle = core.current()
   runs[run.handle] = run
   core.defer(function() finish(run) end)
@@ -523,11 +544,12 @@ local function new(graph, plan, opts)
   local run = { id = count_made, graph = graph, name = graph.name, plan = plan, mode = opts.mode,
     jobs = opts.jobs, on_failure = opts.on_failure, total = #plan.nodes, left = #plan.nodes,
     counts = { running = 0, succeeded = 0, failed = 0, skipped = 0, cancelled = 0 },
-    began = now(), spent = 0, places = {}, owners = {}, let_in = {}, fresh = {},
+    began = now(), places = {}, owners = {}, let_in = {}, fresh = {},
     queued = {},
     because = {}, more = {}, remote = {}, tickets = {}, tries = {} } -- by entry; hardly any has one
   run.jobs_gate = opts.jobs and gate.new("jobs", opts.jobs)
   run.is_open = not run.jobs_gate
+  run.is_plain = plain.serves(graph, opts)
   run.entry_meta = entries.meta(run)
   run.body = body.new(run)
   fill(run)
@@ -543,7 +565,7 @@ local function listen()
   end
 end
 
-local run = {}
+local run = { methods = methods }
 
 --- What g:run does: plan, check, start. `level` is that of the caller's line.
 ---@return table # the run's task
@@ -555,7 +577,9 @@ function run.start(graph, given, level)
   local opts = read(given, level + 1)
   local plan = graph:plan(opts.selector)
   local made = new(graph, plan, opts)
-  body.check_sendable(plan.nodes, opts.mode) -- what can be known to fail is said before anything starts
+  if not made.is_plain then
+    body.check_sendable(plan.nodes, opts.mode) -- what can be known to fail is said before anything starts
+  end
   local task = core.start({ name = graph.name, priority = 0, level = 2 }, main, made)
   return task
 end

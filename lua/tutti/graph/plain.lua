@@ -1,0 +1,124 @@
+-- SPDX-License-Identifier: MIT
+--- The short way for what most runs consist of: mode "loop", no `jobs`, tasks with no option but `needs`.
+---
+--- It does what graph/run.lua and graph/body.lua do for a task that succeeds, with what the run needs of its
+--- tables at hand. Whatever else happens to a task is left to them.
+---
+--- Layer: the Lua half. Thread: the state's home.
+--- Invariant: `run.is_plain` holds until a task is added or the run stops; then no more goes this way.
+---@module "tutti.graph.plain"
+local core = require("tutti.core")
+local entries = require("tutti.graph.entry")
+local watch = require("tutti.watch")
+
+local plain = {}
+
+local now, hears = core.now, watch.hears
+
+local DONE = 4 -- a state as the C half numbers it
+
+--- Does this way serve the run?
+function plain.serves(graph, opts)
+  return opts.mode == "loop" and not opts.jobs and not graph.has_options
+end
+
+-- ---- a task --------------------------------------------------------------------------------
+
+local function finish(entry, ...)
+  entry.value = (...)
+  if select("#", ...) > 1 then
+    entry.values = table.pack(...)
+  end
+  return ...
+end
+
+local function with_all(by_name, entry, node)
+  local values, needs = {}, node.needs
+  for i = 1, #needs do
+    values[i] = by_name[needs[i]].value
+  end
+  return finish(entry, node.f(table.unpack(values, 1, #needs)))
+end
+
+--- body(entry), as body.new gives one.
+function plain.body(run)
+  local counts, by_name = run.counts, run.entries
+  return function(entry)
+    entry.state, entry.began = "running", now()
+    counts.running = counts.running + 1
+    local tell = hears.task_begins
+    if tell then
+      tell(run, entry)
+    end
+    local node = entry.node
+    local needs = node.needs
+    local one, two = needs[1], needs[2]
+    if not one then
+      return finish(entry, node.f())
+    elseif not two then
+      return finish(entry, node.f(by_name[one].value))
+    elseif not needs[3] then
+      return finish(entry, node.f(by_name[one].value, by_name[two].value))
+    end
+    return with_all(by_name, entry, node)
+  end
+end
+
+-- ---- starts and ends -----------------------------------------------------------------------
+
+--- start(entry): all that it needs is done. `place_of` is that of run.lua.
+function plain.start(run, place_of)
+  local graph_start, places, body = core.graph_start, run.places, plain.body(run)
+  return function(entry)
+    entry.state = "ready"
+    if entry.handle then -- it was asked for before its time
+      core.graph_release(entry.handle)
+      return
+    end
+    local node = entry.node
+    local place = places[node.line] or place_of(run, node)
+    local handle = graph_start(entry, node.name, place, node.spec.priority, body)
+    if entry.state == "ready" then -- of a run that has been cancelled it has ended already
+      entry.handle = handle
+    end
+  end
+end
+
+--- ended(entry, state): as the function of run.lua, `slowly`, to which it leaves all but successes.
+function plain.ended(run, start, slowly)
+  local list, counts, edges, first = run.list, run.counts, run.plan.edges, run.plan.first
+  return function(entry, number)
+    if number ~= DONE or not run.is_plain then
+      slowly(entry, number)
+      return
+    end
+    local time, index = now(), entry.index
+    entry.state, entry.ended, entry.handle = "done", time, false
+    if time - entry.began >= entries.LONG then
+      run.has_long = true
+    end
+    counts.running, counts.succeeded = counts.running - 1, counts.succeeded + 1
+    local left = run.left - 1
+    run.left = left
+    if run.estimate then
+      run.estimate:count(entry, -1)
+    end
+    local tell = hears.task_ends
+    if tell then
+      tell(run, entry)
+    end
+    for k = first[index], first[index + 1] - 1 do
+      local dependent = list[edges[k]]
+      local waits = dependent.left - 1
+      dependent.left = waits
+      if waits == 0 and dependent.state == "waiting" then
+        start(dependent)
+      end
+    end
+    if left == 0 then
+      core.wake(run.handle)
+    end
+  end
+end
+
+return plain
