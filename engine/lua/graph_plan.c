@@ -223,9 +223,28 @@ static void push_edges(lua_State *L, const struct graph_numbers *graph, const in
     lua_pop(L, 2); /* the arrays */
 }
 
-/* core.graph_plan(chosen, by_name, numbers) -> starts, nodes, waits, first, edges; or false if there is a
-   circle; or nil, i, k if there is no node for the k-th need of the i-th. `numbers`: index -> number among
-   the chosen, nil for all   [-3, +5, m] */
+/* Push where the needs of each position begin, and the needs: positions that it waits for, in their order. */
+static void push_needs(lua_State *L, const struct graph_numbers *graph, const int32_t *order)
+{
+    lua_createtable(L, graph->count + 1, 0);
+    lua_createtable(L, graph->from[graph->count], 0);
+    lua_Integer used = 1;
+    for (int32_t position = 0; position <= graph->count; position++) {
+        lua_pushinteger(L, used);
+        lua_rawseti(L, -3, (lua_Integer)position + 1);
+        if (position == graph->count)
+            break;
+        int32_t i = order[position];
+        for (int32_t k = graph->from[i]; k < graph->from[i + 1]; k++) {
+            lua_pushinteger(L, graph->levels[graph->needs[k]] + 1);
+            lua_rawseti(L, -2, used++);
+        }
+    }
+}
+
+/* core.graph_plan(chosen, by_name, numbers) -> starts, nodes, waits, first, edges, from, needs; or false if
+   there is a circle; or nil, i, k if there is no node for the k-th need of the i-th. `numbers`: index ->
+   number among the chosen, nil for all   [-3, +7, m] */
 static int l_graph_plan(lua_State *L)
 {
     struct graph_numbers graph = { 0 };
@@ -256,7 +275,8 @@ static int l_graph_plan(lua_State *L)
     sort_by_level(L, &graph);
     push_nodes(L, &graph, order);
     push_edges(L, &graph, order);
-    return 5;
+    push_needs(L, &graph, order);
+    return 7;
 }
 
 const luaL_Reg tutti__graph_plan_functions[] = {

@@ -32,17 +32,18 @@ local function finish(entry, ...)
   return ...
 end
 
-local function with_all(by_name, entry, node)
-  local values, needs = {}, node.needs
-  for i = 1, #needs do
-    values[i] = by_name[needs[i]].value
+local function with_all(run, entry, f)
+  local plan, list, values, count = run.plan, run.list, {}, 0
+  for k = plan.from[entry.index], plan.from[entry.index + 1] - 1 do
+    count = count + 1
+    values[count] = list[plan.needs[k]].value
   end
-  return finish(entry, node.f(table.unpack(values, 1, #needs)))
+  return finish(entry, f(table.unpack(values, 1, count)))
 end
 
 --- body(entry), as body.new gives one.
 function plain.body(run)
-  local counts, by_name = run.counts, run.entries
+  local counts, list, from, needs = run.counts, run.list, run.plan.from, run.plan.needs
   return function(entry)
     entry.state, entry.began = "running", now()
     counts.running = counts.running + 1
@@ -50,17 +51,17 @@ function plain.body(run)
     if tell then
       tell(run, entry)
     end
-    local node = entry.node
-    local needs = node.needs
-    local one, two = needs[1], needs[2]
-    if not one then
-      return finish(entry, node.f())
-    elseif not two then
-      return finish(entry, node.f(by_name[one].value))
-    elseif not needs[3] then
-      return finish(entry, node.f(by_name[one].value, by_name[two].value))
+    local f, index = entry.node.f, entry.index
+    local at = from[index]
+    local count = from[index + 1] - at
+    if count == 2 then
+      return finish(entry, f(list[needs[at]].value, list[needs[at + 1]].value))
+    elseif count == 1 then
+      return finish(entry, f(list[needs[at]].value))
+    elseif count == 0 then
+      return finish(entry, f())
     end
-    return with_all(by_name, entry, node)
+    return with_all(run, entry, f)
   end
 end
 

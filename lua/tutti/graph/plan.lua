@@ -7,6 +7,7 @@
 ---     nodes[i]                        the node
 ---     waits[i]                        how many nodes it waits for
 ---     edges[first[i]] ... edges[first[i + 1] - 1]      the numbers of those that wait for it
+---     needs[from[i]] ... needs[from[i + 1] - 1]        of those that it waits for, as its `needs` has them
 ---     starts[s]                       the number of the first node of step s
 ---     selected                        set of names that a selector means; nil: all tasks
 ---     position[name]                  i (made when first asked for, as are `order` and `steps`)
@@ -137,7 +138,7 @@ end
 --- Plan the tasks of `graph`, or those whose names are in the set `selected` with all that they need.
 function plan.new(graph, selected)
   local chosen, number = choose(graph, selected)
-  local starts, nodes, waits, first, edges = core.graph_plan(chosen, graph.by_name, number)
+  local starts, nodes, waits, first, edges, from, needs = core.graph_plan(chosen, graph.by_name, number)
   if starts == nil then
     raise_missing(graph, chosen[nodes], waits)
   elseif not starts then
@@ -145,7 +146,7 @@ function plan.new(graph, selected)
   end
   check_limits(graph, chosen)
   return setmetatable({ graph = graph, selected = selected, starts = starts, nodes = nodes, waits = waits,
-    first = first, edges = edges }, plan_meta)
+    first = first, edges = edges, from = from, needs = needs }, plan_meta)
 end
 
 return plan

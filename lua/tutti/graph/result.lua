@@ -73,8 +73,7 @@ end
 function result.new(run)
   local counts, self = run.counts, nil
   local fields = { run = run, total = run.total, succeeded = counts.succeeded, failed = counts.failed,
-    skipped = counts.skipped, cancelled = counts.cancelled, elapsed = run.ended - run.began,
-    tasks = run.entries }
+    skipped = counts.skipped, cancelled = counts.cancelled, elapsed = run.ended - run.began }
   self = setmetatable({}, {
     __name = "tutti.result",
     __tostring = text_of,
@@ -83,12 +82,15 @@ function result.new(run)
       if value == nil then
         value = methods[key]
       end
-      if value == nil then
+      if value == nil and key == "tasks" then
+        value = run.entries -- they are put in order when somebody asks
+      elseif value == nil then
         value = run.entries[key]
         if value ~= nil then
           mark_read(self)
         end
-      elseif READS[key] then
+      end
+      if READS[key] then
         mark_read(self)
       end
       return value

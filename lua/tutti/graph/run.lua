@@ -39,7 +39,20 @@ local now, hears = core.now, watch.hears
 
 local run_meta = { __name = "tutti.run" }
 local methods = {}
-run_meta.__index = methods
+
+--- run.entries: the entries by name, made when somebody asks.
+function run_meta:__index(key)
+  if key ~= "entries" then
+    return methods[key]
+  end
+  local by_name = {}
+  for _, entry in ipairs(self.list) do
+    by_name[entry.node.name] = entry
+  end
+  self.entries = by_name
+  return by_name
+end
+
 function run_meta:__tostring()
   return ("run %d of graph \"%s\" (%d of %d tasks left)"):format(self.id, self.name, self.left, self.total)
 end
@@ -528,15 +541,12 @@ end
 -- An entry for each node of the plan, in its order.
 local function fill(run)
   local nodes, waits = run.plan.nodes, run.plan.waits
-  local meta, list, by_name = run.entry_meta, {}, {}
+  local meta, list = run.entry_meta, {}
   for i = 1, #nodes do
-    local node = nodes[i]
-    local entry = setmetatable({ node = node, state = "waiting", left = waits[i], index = i, value = nil,
+    list[i] = setmetatable({ node = nodes[i], state = "waiting", left = waits[i], index = i, value = nil,
       began = nil, ended = nil, handle = false }, meta)
-    list[i] = entry
-    by_name[node.name] = entry
   end
-  run.list, run.entries = list, by_name
+  run.list = list
 end
 
 local function new(graph, plan, opts)
@@ -545,15 +555,17 @@ local function new(graph, plan, opts)
     jobs = opts.jobs, on_failure = opts.on_failure, total = #plan.nodes, left = #plan.nodes,
     counts = { running = 0, succeeded = 0, failed = 0, skipped = 0, cancelled = 0 },
     began = now(), places = {}, owners = {}, let_in = {}, fresh = {},
+    estimate = false, ended = false, has_long = false, stopping = false, watches = false, -- as yet
     queued = {},
     because = {}, more = {}, remote = {}, tickets = {}, tries = {} } -- by entry; hardly any has one
   run.jobs_gate = opts.jobs and gate.new("jobs", opts.jobs)
   run.is_open = not run.jobs_gate
   run.is_plain = plain.serves(graph, opts)
   run.entry_meta = entries.meta(run)
-  run.body = body.new(run)
+  setmetatable(run, run_meta)
   fill(run)
-  return setmetatable(run, run_meta)
+  run.body = body.new(run)
+  return run
 end
 
 -- In the program those who show runs are there from the first one on.
