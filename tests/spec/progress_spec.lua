@@ -69,7 +69,7 @@ describe("progress as lines", function()
   end)
 
   it("tells of a task that runs for long", function()
-    local _, _, err = run('g:task("slow", function() tutti.sleep(5.3) end) g:run():await()')
+    local _, _, err = run('g:task("slow", function() tutti.sleep(5.8) end) g:run():await()')
     assert.matches("^%[0/1%] slow is running, for 5", err)
   end)
 end)

@@ -115,7 +115,7 @@ local function look()
     heartbeat(now)
   end
   if runs > 0 then
-    view.touch(math.max(1, due))
+    view.touch(math.max(0.1, due))
   end
 end
 
