@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* test_api_engine.c - engines: configuration, refusals, many of them, natives, posts, values. */
-#include <dirent.h>
 #include <pthread.h>
 #include <stddef.h>
 #include <unistd.h>
@@ -9,19 +8,9 @@
 #include "api/engine.h"
 #include "base/alloc.h"
 #include "base/limits.h"
+#include "support/proc.h"
 #include "support/tap.h"
 #include "tutti.h"
-
-static size_t count_entries(const char *path)
-{
-    size_t count = 0;
-    DIR *dir = opendir(path);
-    for (struct dirent *e = readdir(dir); e != NULL; e = readdir(dir)) {
-        count += e->d_name[0] != '.' ? 1 : 0;
-    }
-    closedir(dir);
-    return count;
-}
 
 static tutti_engine *make(uint32_t loop)
 {
@@ -157,32 +146,19 @@ static void use_one(uint32_t loop)
     tutti_engine_free(e);
 }
 
-/* The kernel wakes who joins a thread a moment before it takes the thread off this list: wait for
- * the list to shrink to what is wanted, and let one that stays be seen. */
-static size_t threads_left(size_t wanted)
-{
-    enum { TRIES = 1000 };
-    size_t count = count_entries("/proc/self/task");
-    for (int i = 0; i < TRIES && count > wanted; i++) {
-        usleep(10000);
-        count = count_entries("/proc/self/task");
-    }
-    return count;
-}
-
 static void test_thousand(void)
 {
     use_one(TUTTI_LOOP_OWN_THREAD); /* what libuv and libc keep for ever is made now */
     use_one(TUTTI_LOOP_CALLER);
-    size_t fds = count_entries("/proc/self/fd");
-    size_t threads = count_entries("/proc/self/task");
+    size_t fds = proc_descriptors();
+    size_t threads = proc_count("/proc/self/task");
     uint64_t live = tutti__alloc_live();
     unsigned long rounds = tap_rounds(1000);
     for (unsigned long i = 0; i < rounds; i++) {
         use_one(i % 2 == 0 ? TUTTI_LOOP_OWN_THREAD : TUTTI_LOOP_CALLER);
     }
-    EQ_UINT(count_entries("/proc/self/fd"), fds, "a thousand engines leave no descriptor");
-    EQ_UINT(threads_left(threads), threads, "and no thread");
+    EQ_UINT(proc_descriptors(), fds, "a thousand engines leave no descriptor");
+    EQ_UINT(proc_threads(threads), threads, "and no thread");
     EQ_UINT(tutti__alloc_live(), live, "and no memory");
 }
 
@@ -207,7 +183,7 @@ static void test_several(void)
 static void test_out_of_memory(void)
 {
     uint64_t live = tutti__alloc_live();
-    size_t fds = count_entries("/proc/self/fd");
+    size_t fds = proc_descriptors();
     int failed = 0;
     tutti_engine *e = NULL;
     tutti_config config = { .struct_size = sizeof config, .workers = 2 };
@@ -226,7 +202,7 @@ static void test_out_of_memory(void)
     OK(failed > 3, "each of the first allocations can fail");
     tutti_engine_free(e);
     EQ_UINT(tutti__alloc_live(), live, "a failed start leaves no memory");
-    EQ_UINT(count_entries("/proc/self/fd"), fds, "and no descriptor");
+    EQ_UINT(proc_descriptors(), fds, "and no descriptor");
 }
 
 /* ---- natives, values ------------------------------------------------------------------------- */

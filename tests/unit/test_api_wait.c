@@ -4,7 +4,6 @@
  *
  * Layer: tests only. Locks: none.
  */
-#include <dirent.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdatomic.h>
@@ -15,6 +14,7 @@
 
 #include "base/alloc.h"
 #include "base/thread.h"
+#include "support/proc.h"
 #include "support/tap.h"
 #include "tutti.h"
 
@@ -656,28 +656,13 @@ static void few_threads(void)
 
 /* ---- many engines ----------------------------------------------------------------------------- */
 
-static int count_files(const char *folder)
-{
-    int count = 0;
-    DIR *dir = opendir(folder);
-    while (dir != NULL && readdir(dir) != NULL) {
-        count++;
-    }
-    if (dir != NULL) {
-        closedir(dir);
-    }
-    return count;
-}
-
 static void many(void)
 {
     const char *text = getenv("TUTTI_ROUNDS");
     int rounds = text != NULL ? atoi(text) : 100;
     int good = 0;
-    const char *fds = "/proc/self/fd";
-    const char *threads = "/proc/self/task";
-    int fds_before = count_files(fds);
-    int threads_before = count_files(threads); /* a sanitizer has one of its own */
+    size_t fds_before = proc_descriptors();
+    size_t threads_before = proc_count("/proc/self/task"); /* a sanitizer has one of its own */
     uint64_t live = 0;
     for (int i = 0; i < rounds; i++) {
         tutti_config c = { .struct_size = sizeof c, .workers = 1 + (uint32_t)i % 3,
@@ -694,9 +679,8 @@ static void many(void)
         }
     }
     EQ_INT(good, rounds, "many engines come and go");
-    EQ_INT(count_files(threads), threads_before, "no thread is left");
-    int fds_after = count_files(fds);
-    OK(fds_after == fds_before, "no descriptor: %d before, %d after", fds_before, fds_after);
+    EQ_UINT(proc_threads(threads_before), threads_before, "no thread is left");
+    EQ_UINT(proc_descriptors(), fds_before, "no descriptor");
     OK(rounds <= 40 || tutti__alloc_live() <= live + 8, "no memory");
 }
 
