@@ -25,6 +25,23 @@ describe("a run in mode \"pool\"", function()
     assert.is_true(r.c.elapsed >= 0)
   end)
 
+  it("has its handles when listeners hear of its tasks", function()
+    local watch, heard = require("tutti.watch"), {}
+    local listener = {
+      task_begins = function(_, entry) heard[entry.name] = entry.task end,
+      task_ends = function(_, entry) assert(entry.task:is_done()) end,
+    }
+    local g = tutti.graph("heard")
+    g:task("a", function() return 1 end)
+    g:task("b", { needs = { "a" } }, function(a) return a + 1 end)
+    watch.add(listener)
+    local ok, r = pcall(tutti.timeout, 30, function() return g:run({ mode = "pool" }):await() end)
+    watch.remove(listener)
+    assert.is_true(ok, tostring(r))
+    assert.equal(2, heard.b:await())
+    assert.equal(r.b.task, heard.b)
+  end)
+
   it("mixes with tasks of the loop", function()
     local g, here = tutti.graph("mixed"), 0
     g:task("a", function() return 1 end)

@@ -148,7 +148,7 @@ local function handles_of(run, node)
   return #handles > 0 and handles or nil
 end
 
---- Start the entry's function as a task of the pool.
+--- Start the entry's function as a task of the pool, which becomes its handle.
 function body.start_on_pool(run, entry, place)
   local node = entry.node
   local opts = { name = node.name, priority = node.spec.priority }
@@ -161,9 +161,9 @@ function body.start_on_pool(run, entry, place)
     task = core.start_parallel(opts, node.f, table.unpack(values, 1, values.n))
   end
   core.graph_set_place(task, place)
-  run.remote[entry] = true
+  -- All of it before listeners hear: an entry without a handle makes one when it is asked.
+  entry.handle, run.owners[task], run.remote[entry] = task, entry, true
   begin(run, entry)
-  return task
 end
 
 --- Raise `transfer` if the function of a node that is to run on the pool cannot cross.

@@ -91,17 +91,14 @@ local function start(run, entry)
     core.graph_release(handle)
     return
   elseif (node.on or run.mode) == "pool" and not body.needs_loop(node) then
-    local ok, task = pcall(body.start_on_pool, run, entry, place_of(run, node))
+    local ok, err = pcall(body.start_on_pool, run, entry, place_of(run, node))
     if not ok then -- a value that it needs cannot cross
-      entry.error = task
+      entry.error = err
       settle(run, entry, "failed")
-      return
     end
-    run.owners[task] = entry
-    handle = task
-  else
-    handle = core.graph_start(entry, node.name, place_of(run, node), node.spec.priority, run.body)
+    return
   end
+  handle = core.graph_start(entry, node.name, place_of(run, node), node.spec.priority, run.body)
   if not SETTLED[entry.state] then -- of a run that has been cancelled it has ended already
     entry.handle = handle
   end
