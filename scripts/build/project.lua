@@ -4,6 +4,7 @@
 --- Only looks: nothing is written here, so `tutti plan` may do it as well.
 ---@module "build.project"
 local tutti = require("tutti")
+local append = require("build.lists").append
 local files = require("build.files")
 local records = require("build.records")
 
@@ -86,14 +87,6 @@ local function new_target(fields, argv)
   end
   fields.argv, fields.command = argv, table.concat(quoted, " ")
   return fields
-end
-
-local function append(...)
-  local all = {}
-  for _, list in ipairs({ ... }) do
-    table.move(list, 1, #list, #all + 1, all)
-  end
-  return all
 end
 
 local function object_of(settings, source)

@@ -4,6 +4,7 @@
 --- Invariant: paths in the result are relative to `dir` (where the compiler runs) or absolute, but for `dir`
 --- itself, which is as it was typed.
 ---@module "build.settings"
+local append = require("build.lists").append
 local tutti = require("tutti")
 
 local settings = {}
@@ -153,14 +154,6 @@ local function read_file(path, is_asked_for)
 end
 
 -- ---- all of it -----------------------------------------------------------------------------
-
-local function append(...)
-  local all = {}
-  for _, list in ipairs({ ... }) do
-    table.move(list, 1, #list, #all + 1, all)
-  end
-  return all
-end
 
 local function here()
   return os.getenv("PWD") or tutti.uv.cwd()
