@@ -1,33 +1,14 @@
 -- SPDX-License-Identifier: MIT
 -- Progress off a terminal: plain lines, JSON events, nothing; and output that cannot be written.
-local program = os.getenv("TUTTI_PROGRAM")
+local program = require("tests.spec.support.program")
 
 local HEAD = 'local tutti = require("tutti")\nlocal g = tutti.graph("demo")\n'
 
-local function quote(word) return "'" .. word:gsub("'", "'\\''") .. "'" end
-
-local function script(source)
-  local path = os.tmpname()
-  local file = assert(io.open(path, "w"))
-  file:write(HEAD .. source)
-  file:close()
-  return path
-end
-
 -- Run a script with `options` (a text) and what `tail` says of its streams; returns status, stdout, stderr.
 local function run(source, options, tail)
-  local path, out, err = script(source), os.tmpname(), os.tmpname()
-  local line = ("%s run %s %s %s"):format(quote(program), options or "", path, tail or ">" .. out)
-  local _, how, code = os.execute(("{ %s; } 2>%s </dev/null"):format(line, err))
-  local function take(name)
-    local file = assert(io.open(name))
-    local text = file:read("a")
-    file:close()
-    os.remove(name)
-    return text
-  end
-  os.remove(path)
-  return how == "signal" and code + 128 or code, take(out), take(err)
+  local file <close> = program.file(HEAD .. source)
+  local words = { program.quote(program.path), "run", options or "", file.path, tail or "" }
+  return program.shell(table.concat(words, " "))
 end
 
 -- Times are what the clock says.

@@ -1,28 +1,15 @@
 -- SPDX-License-Identifier: MIT
 -- The live view as people see it: screens of a terminal while runs of graphs go on, and what is left of them.
+local program = require("tests.spec.support.program")
 local screen = require("tests.spec.support.screen")
-
-local program = os.getenv("TUTTI_PROGRAM")
 
 local HEAD = 'local tutti = require("tutti")\nlocal g = tutti.graph("demo")\n'
 
-local function script(source)
-  local path = os.tmpname()
-  local file = assert(io.open(path, "w"))
-  file:write(HEAD .. source)
-  file:close()
-  return path
-end
-
 -- Run a script in a terminal, give its screen to `look`, and take both away.
 local function see(source, options, look)
-  local path = script(source)
-  local s <close> = screen.start({ program, "run", path, table.unpack(options) }, options)
-  local ok, err = xpcall(look, debug.traceback, s)
-  os.remove(path)
-  if not ok then
-    error(err, 0)
-  end
+  local file <close> = program.file(HEAD .. source)
+  local s <close> = screen.start({ program.path, "run", file.path, table.unpack(options) }, options)
+  look(s)
 end
 
 -- Ages and times are what the clock says.
@@ -241,13 +228,11 @@ describe("the live view", function()
           (masked(s:bytes()):gsub("  <?%d+m?s\r", "  T\r")))
       end)
     end
-    local path = script(RUN)
-    local file = os.tmpname()
-    local line = ("%s run %s >%s 2>&1; %s run -q %s"):format(program, path, file, program, path)
+    local file <close> = program.file(HEAD .. RUN)
+    local command = program.quote(program.path) .. " run"
+    local line = ("%s %s >/dev/null 2>&1; %s -q %s"):format(command, file.path, command, file.path)
     local s <close> = screen.start(line)
     s:status()
     assert.equal("out\r\n", s:bytes())
-    os.remove(path)
-    os.remove(file)
   end)
 end)
