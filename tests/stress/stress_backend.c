@@ -12,7 +12,7 @@
 #include "stress/stress.h"
 #include "tutti.h"
 
-enum { THREADS = 2, HANG_MS = 30000, TASKS = 64 };
+enum { THREADS = 2, HANG_MS = 30000, TASKS = 64, SETTLE_EVERY = 16 };
 
 static tutti_engine *engine;
 static int epoll_fd;
@@ -78,6 +78,7 @@ struct foreign {
     uint64_t rng;
     unsigned long count;
     unsigned long arrived; /* [host] */
+    unsigned long renewed; /* [host] promises made */
     bool in_order;         /* [host] */
     tutti_task *promise;   /* [in turn] that it settles next; NULL at first */
     sem_t ready;           /* the host has made a promise */
@@ -112,7 +113,7 @@ static void *post_and_settle(void *arg)
     struct foreign *f = arg;
     for (unsigned long i = 0; i < f->count; i++) {
         gap(&f->rng);
-        if (i % 16 == 0) {
+        if (i % SETTLE_EVERY == 0) {
             sem_take(&f->ready);
             tutti_promise_settle(f->promise, TUTTI_OK, NULL);
         }
@@ -139,6 +140,7 @@ static void renew(void *user)
         tutti_submit(engine, &desc, &f->promise, 1, NULL) != TUTTI_OK) {
         FAIL("a promise and what comes after it");
     }
+    f->renewed++;
     sem_post(&f->ready);
 }
 
@@ -148,10 +150,17 @@ static int body_post_home(tutti_task *self, void *arg, tutti_value *result)
     return tutti_post(engine, renew, arg);
 }
 
+/* The first promise, and one more for each that was settled: the post that asks for the last one may come
+ * after all messages, and must not find the promise given back. */
+static unsigned long promises_of(const struct foreign *f)
+{
+    return 1 + (f->count + SETTLE_EVERY - 1) / SETTLE_EVERY;
+}
+
 static bool all_have_arrived(void)
 {
     for (int i = 0; i < THREADS; i++) {
-        if (all[i].arrived < all[i].count) {
+        if (all[i].arrived < all[i].count || all[i].renewed < promises_of(&all[i])) {
             return false;
         }
     }
