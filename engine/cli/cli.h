@@ -16,7 +16,7 @@ enum cli_status { CLI_GOOD = 0, CLI_FAILED = 1, CLI_BAD_USAGE = 2, CLI_WRONG = 3
 
 struct cli_options;
 
-/* What to run: a file, or a chunk of text if `file` is NULL. */
+/* What to run: a file, or a chunk of text if `file` is NULL, or a prompt if `chunk` is NULL too. */
 struct cli_script {
     const char *program; /* argv[0] */
     const char *file;
@@ -24,6 +24,7 @@ struct cli_script {
     char **words; /* what is behind it, without a leading "--" */
     int word_count;
     bool is_plan;
+    bool is_repl;
     const struct cli_options *options;
     /* What the words say if the script returns a graph; may have a problem. */
     const struct cli_options *late;
@@ -31,6 +32,9 @@ struct cli_script {
 
 /* Run a script to its end. Returns: the exit status; dies by the signal if one ended it. */
 int cli_run(const struct cli_script *script);
+
+/* The prompt; a batch if there is a FILE or if standard input is no terminal. Returns: as cli_run. */
+int cli_repl(const struct cli_script *script);
 
 const char *cli_lua_version(void);
 

@@ -25,7 +25,8 @@ static const struct place {
 } places[] = {
     {CLI_CHUNK, "start"},         {CLI_RUN, "run"},
     {CLI_PLAN, "plan"},           {CLI_PLAIN, "plain"},
-    {CLI_LATE_RUN, "behind_run"}, {CLI_LATE_PLAN, "behind_plan"},
+    {CLI_REPL, "repl"},           {CLI_LATE_RUN, "behind_run"},
+    {CLI_LATE_PLAN, "behind_plan"}, {CLI_LATE_REPL, "behind_repl"},
 };
 
 enum { PLACE_COUNT = sizeof places / sizeof places[0] };
@@ -154,7 +155,7 @@ static void bash(FILE *stream)
           "                elif [[ -z $file ]]; then file=${COMP_WORDS[i]}; fi\n"
           "                ;;\n        esac\n    done\n"
           "    case $command in\n        '') ;;\n"
-          "        run | plan) place=$command; [[ -n $file ]] && place=behind_$command ;;\n"
+          "        run | plan | repl) place=$command; [[ -n $file ]] && place=behind_$command ;;\n"
           "        *) place=plain ;;\n    esac\n",
           stream);
     bash_options(stream);
@@ -163,11 +164,14 @@ static void bash(FILE *stream)
     fputs("    if [[ $cur == -* && $prev != -e ]]; then\n        words=$options\n    fi\n"
           "    if [[ -n $words ]]; then\n"
           "        mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$cur\")\n"
-          "    elif [[ $place == run || $place == plan ]]; then\n"
+          "    elif [[ $place == run || $place == plan || $place == repl ]]; then\n"
           "        compopt -o filenames 2>/dev/null\n"
           "        mapfile -t COMPREPLY < <(compgen -f -X '!*.lua' -- \"$cur\"; compgen -d -- "
           "\"$cur\")\n"
-          "    elif [[ $place == behind_* ]]; then\n"
+          "    elif [[ $place == behind_repl ]]; then\n"
+          "        compopt -o filenames 2>/dev/null\n"
+          "        mapfile -t COMPREPLY < <(compgen -f -- \"$cur\")\n"
+          "    elif [[ $place == behind_run || $place == behind_plan ]]; then\n"
           "        _tutti_complete_task \"${file/#\\~\\//$HOME/}\"\n"
           "    fi\n}\n\n"
           "complete -o bashdefault -o default -F _tutti tutti\n",
@@ -251,7 +255,10 @@ static void zsh(FILE *stream)
           "    case $command in\n",
           stream);
     zsh_operands(stream);
-    fputs("        run | plan)\n"
+    fputs("        repl)\n"
+          "            _arguments -S -A '-*' $repl ':script:_files -g \"*.lua(-.)\"' "
+          "'*:word:_files' && return\n            ;;\n"
+          "        run | plan)\n"
           "            _arguments -C -S -A '-*' ${(P)command} \\\n                ':script:_files "
           "-g \"*.lua(-.)\"' '*:::word:->behind' && return\n            ;;\n"
           "        *) _arguments $plain; return ;;\n"
@@ -332,7 +339,7 @@ static void fish(FILE *stream)
           "    set -l place plain\n"
           "    switch $__tutti_command\n"
           "        case ''\n            set place start\n"
-          "        case run plan\n            set place $__tutti_command\n"
+          "        case run plan repl\n            set place $__tutti_command\n"
           "            test -n \"$__tutti_file\"; and set place behind_$__tutti_command\n"
           "    end\n"
           "    contains -- $place $argv\nend\n\n"
@@ -344,8 +351,9 @@ static void fish(FILE *stream)
                                    "complete -c tutti -f\n",
           stream);
     fish_commands(stream);
-    fputs("complete -c tutti -n '__tutti_at run plan' -k -a '(__fish_complete_suffix .lua)'\n"
-          "complete -c tutti -n '__tutti_at behind_run behind_plan' -a '(__tutti_tasks)' -d task\n",
+    fputs("complete -c tutti -n '__tutti_at run plan repl' -k -a '(__fish_complete_suffix .lua)'\n"
+          "complete -c tutti -n '__tutti_at behind_run behind_plan' -a '(__tutti_tasks)' -d task\n"
+          "complete -c tutti -n '__tutti_at behind_repl' -F\n",
           stream);
     for (int i = 0; i < CLI_OPTION_COUNT; i++)
         fish_option(stream, &cli_options[i]);

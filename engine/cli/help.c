@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-enum { WIDTH = 80, OPTION_COLUMN = 26, TERM_COLUMN = 15 };
+enum { WIDTH = 80, OPTION_COLUMN = 26, TERM_COLUMN = 16 };
 
 /* Print words from `column` on, broken before WIDTH; a newline in `text` begins a line. */
 static void print_wrapped(FILE *stream, const char *text, int column)
@@ -92,7 +92,7 @@ void cli_help_all(FILE *stream)
     print_usage_line(stream, "[options] -e CHUNK [words]", "", "run a piece of Lua");
     fputs("\nMore on each: tutti COMMAND --help, and man tutti (or: tutti man | man -l -).\n",
           stream);
-    print_options(stream, CLI_RUN | CLI_CHUNK);
+    print_options(stream, CLI_RUN | CLI_REPL | CLI_CHUNK);
     print_terms(stream, "environment", cli_environment);
     print_terms(stream, "exit status", cli_statuses);
 }
@@ -108,6 +108,6 @@ void cli_help_command(FILE *stream, const struct cli_command *command)
         print_wrapped(stream, command->text, 0);
     }
     print_options(stream, command->where);
-    if (command->where == CLI_RUN)
+    if ((command->where & (CLI_RUN | CLI_REPL)) != 0)
         print_terms(stream, "exit status", cli_statuses);
 }

@@ -45,8 +45,8 @@ static int run_script(struct cli_script *script, struct cli_options *options,
 {
     struct cli_options late;
     int at = first + 1;
-    (void)cli_options_read(&late, script->is_plan ? CLI_LATE_PLAN : CLI_LATE_RUN,
-                           line->argc - first, line->argv + first);
+    unsigned where = script->is_plan ? CLI_LATE_PLAN : script->is_repl ? CLI_LATE_REPL : CLI_LATE_RUN;
+    (void)cli_options_read(&late, where, line->argc - first, line->argv + first);
     if (at < line->argc && strcmp(line->argv[at], "--") == 0)
         at++;
     script->program = line->argv[0];
@@ -54,10 +54,10 @@ static int run_script(struct cli_script *script, struct cli_options *options,
     script->word_count = line->argc - at;
     script->options = options;
     script->late = &late;
-    if (script->is_plan || options->wants_list)
-        options->progress = CLI_PROGRESS_NONE; /* nothing will run */
+    if (script->is_plan || script->is_repl || options->wants_list)
+        options->progress = CLI_PROGRESS_NONE; /* nothing will run, or there is the prompt to show it */
     cli_options_decide(options);
-    int status = cli_run(script);
+    int status = script->is_repl ? cli_repl(script) : cli_run(script);
     cli_options_free(&late);
     return status;
 }
@@ -73,6 +73,18 @@ static int command_script(const struct cli_command *command, const struct line *
     if (script.is_plan && options->plan == CLI_PLAN_NOT)
         options->plan = CLI_PLAN_TEXT;
     return run_script(&script, options, line, line->argc - options->words.count);
+}
+
+/* tutti repl: FILE may be missing. */
+static int command_repl(const struct line *line, struct cli_options *options)
+{
+    struct cli_script script = {.is_repl = true};
+    int first = line->argc - options->words.count;
+    if (options->words.count > 0)
+        script.file = options->words.list[0];
+    else
+        first--; /* no words are behind the last one of the line */
+    return run_script(&script, options, line, first);
 }
 
 /* tutti [options] -e CHUNK [words] */
@@ -153,8 +165,9 @@ static int run_command(const struct line *line, const struct cli_command *comman
         cli_help_command(stdout, command);
         return CLI_GOOD;
     }
-    return where == CLI_PLAIN ? command_plain(command, options)
-                              : command_script(command, line, options);
+    if (where == CLI_PLAIN)
+        return command_plain(command, options);
+    return where == CLI_REPL ? command_repl(line, options) : command_script(command, line, options);
 }
 
 int main(int argc, char **argv)

@@ -121,6 +121,8 @@ static void print_options(FILE *stream)
         print_option(stream, option);
         if ((option->where & (CLI_RUN | CLI_PLAN)) == CLI_PLAN)
             fputs("Of\n.Cm plan .\n", stream);
+        if (cli_options[i].where == CLI_REPL)
+            fputs("Of\n.Cm repl .\n", stream);
         if ((option->where & (CLI_LATE_RUN | CLI_LATE_PLAN)) != 0 && i != CLI_OPTION_HELP)
             fputs("Also behind FILE.\n", stream);
     }
@@ -154,6 +156,6 @@ void cli_manual(FILE *stream)
         "the second kills.\n"
         ".Sh EXAMPLES\n.Dl tutti run deploy.lua\n.Dl tutti run --progress=plain deploy.lua +tests\n"
         ".Dl tutti plan --dot deploy.lua | dot -Tsvg > plan.svg\n"
-        ".Dl tutti run deploy.lua --list\n.Sh SEE ALSO\n.Xr make 1\n",
+        ".Dl tutti run deploy.lua --list\n.Dl tutti repl\n.Sh SEE ALSO\n.Xr make 1\n",
         stream);
 }

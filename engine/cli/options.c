@@ -20,7 +20,7 @@
 enum {
     LONG_FIRST = UCHAR_MAX + 1, /* what getopt_long returns for option i is LONG_FIRST + i */
     WORD = 1,                   /* ... and for a word among options */
-    LATE = CLI_LATE_RUN | CLI_LATE_PLAN,
+    LATE = CLI_LATE_RUN | CLI_LATE_PLAN | CLI_LATE_REPL,
 };
 
 /* The tables in the form that getopt_long wants. */
@@ -104,6 +104,8 @@ static void complain_of_place(struct cli_options *options, const struct cli_opti
         place = "stands before FILE";
     else if ((option->where & (CLI_RUN | CLI_PLAN | CLI_CHUNK)) == CLI_PLAN)
         place = "belongs to \"tutti plan\"";
+    else if (option->where == CLI_REPL)
+        place = "belongs to \"tutti repl\"";
     else if ((option->where & CLI_RUN) != 0)
         place = "belongs to \"tutti run\"";
     else
@@ -244,6 +246,9 @@ static void take(struct cli_options *options, enum cli_option_id id, const char 
         break;
     case CLI_OPTION_VERBOSE:
         options->verbose += options->verbose < CLI_VERBOSE_MAX;
+        break;
+    case CLI_OPTION_NO_READLINE:
+        options->is_plain_prompt = true;
         break;
     case CLI_OPTION_CHUNK:
         options->chunk = text;

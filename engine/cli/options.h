@@ -36,6 +36,7 @@ struct cli_options {
     bool wants_list;
     bool wants_help;
     bool wants_version;
+    bool is_plain_prompt; /* --no-readline */
     bool has_color;         /* stderr may have colours: after cli_options_decide */
     bool has_color_out;     /* stdout may */
     int columns;            /* of the terminal that is stdout, or 0; likewise */

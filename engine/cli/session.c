@@ -105,7 +105,8 @@ int cli_session_fill(lua_State *L)
     lua_call(L, 1, 1);
     set_bool(L, "is_program", true);
     set_text(L, "file", script->file);
-    lua_pushfstring(L, "%s %s", script->program, script->file == NULL ? "-e" : "run");
+    lua_pushfstring(L, "%s %s", script->program,
+                    script->is_repl ? "repl" : script->file == NULL ? "-e" : "run");
     lua_setfield(L, -2, "command");
     set_list(L, "words", (const char *const *)script->words, script->word_count);
     set_options(L, script->options);

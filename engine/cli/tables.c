@@ -15,15 +15,16 @@ static const char *const shell_values[] = {"bash", "zsh", "fish", NULL};
 
 enum {
     SCRIPTS = CLI_RUN | CLI_PLAN | CLI_CHUNK,
+    LUA = SCRIPTS | CLI_REPL, /* whatever runs Lua */
     SHOWN = CLI_RUN | CLI_CHUNK, /* where there may be something to watch */
     LATE = CLI_LATE_RUN | CLI_LATE_PLAN,
     PLANS = CLI_PLAN | CLI_LATE_PLAN,
 };
 
 const struct cli_option cli_options[CLI_OPTION_COUNT] = {
-    [CLI_OPTION_JOBS] = {"jobs", 'j', "N", NULL, SCRIPTS | LATE,
+    [CLI_OPTION_JOBS] = {"jobs", 'j', "N", NULL, LUA | LATE,
                          "run at most N tasks of a graph at a time"},
-    [CLI_OPTION_ARG] = {"arg", 0, "NAME=VALUE", NULL, SCRIPTS | LATE,
+    [CLI_OPTION_ARG] = {"arg", 0, "NAME=VALUE", NULL, LUA | LATE,
                         "give an argument that the script declares with tutti.args"},
     [CLI_OPTION_LIST] = {"list", 0, NULL, NULL, CLI_RUN | CLI_LATE_RUN,
                          "list the tasks of the graph and run none"},
@@ -32,12 +33,14 @@ const struct cli_option cli_options[CLI_OPTION_COUNT] = {
     [CLI_OPTION_JSON] = {"json", 0, NULL, NULL, PLANS, "print the plan as JSON"},
     [CLI_OPTION_PROGRESS] = {"progress", 0, "HOW", progress_values, SHOWN,
                              "show what runs: a live view, lines, JSON events, or nothing"},
-    [CLI_OPTION_COLOR] = {"color", 0, "WHEN", color_values, SCRIPTS, "use colours"},
+    [CLI_OPTION_COLOR] = {"color", 0, "WHEN", color_values, LUA, "use colours"},
     [CLI_OPTION_QUIET] = {"quiet", 'q', NULL, NULL, SHOWN,
                           "no progress, and of failures the causes only"},
     [CLI_OPTION_VERBOSE] = {"verbose", 'v', NULL, NULL, SHOWN, "say more; twice: still more"},
+    [CLI_OPTION_NO_READLINE] = {"no-readline", 0, NULL, NULL, CLI_REPL,
+                                "read the lines of the prompt without GNU readline"},
     [CLI_OPTION_CHUNK] = {NULL, 'e', "CHUNK", NULL, CLI_CHUNK, "run CHUNK, a piece of Lua"},
-    [CLI_OPTION_HELP] = {"help", 'h', NULL, NULL, SCRIPTS | CLI_PLAIN | CLI_LATE_RUN, "print help"},
+    [CLI_OPTION_HELP] = {"help", 'h', NULL, NULL, LUA | CLI_PLAIN | CLI_LATE_RUN, "print help"},
     [CLI_OPTION_VERSION] = {"version", 'V', NULL, NULL, CLI_CHUNK, "print the version"},
 };
 
@@ -57,6 +60,14 @@ const struct cli_command cli_commands[] = {
      "script itself is executed up to its graph; starting a task or a program, or changing a file "
      "through "
      "tutti, is an error there. Plain io and os calls of the script are not stopped."},
+    {"repl", "[options] [FILE [words]]", NULL, CLI_REPL, "a prompt on a live engine",
+     "Each line is a task: what it starts goes on while you type, await works, and what is printed "
+     "meanwhile appears above the line. An expression prints its value, a local is there in later "
+     "lines, and a line that ends in & goes to the background. Ctrl-C cancels the line that runs, "
+     "Ctrl-D leaves. At the prompt, :help says more.\n"
+     "With FILE, or if standard input is no terminal, the chunks of FILE or of standard input are "
+     "run one by one without a prompt, up to the first error. What they left in the background is "
+     "awaited. Values go to standard output, errors to standard error."},
     {"completions", "SHELL", shell_values, CLI_PLAIN, "print the completions for a shell",
      "bash: eval \"$(tutti completions bash)\" in ~/.bashrc. zsh: the output is a file _tutti in a "
      "folder of "
@@ -72,8 +83,9 @@ const struct cli_term cli_environment[] = {
     {"TUTTI_PREEMPT", "how Lua that runs and runs is interrupted: signal, hook or none"},
     {"NO_COLOR", "no colours, unless FORCE_COLOR or --color asks for them"},
     {"FORCE_COLOR", "colours also where there is no terminal"},
+    {"XDG_STATE_HOME", "where the history of the prompt and what tasks took are kept: in tutti/"},
     {"CI", "a build service: no live view, unless --progress=tty asks for it"},
-    {"TERM", "a dumb terminal gets no live view and no colours"},
+    {"TERM", "a dumb terminal gets no live view, no line editing and no colours"},
     {NULL, NULL},
 };
 

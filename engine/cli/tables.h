@@ -16,6 +16,8 @@ enum {
     CLI_PLAIN = 8,     /* commands that run nothing */
     CLI_LATE_RUN = 16, /* behind FILE or CHUNK, if the script returns a graph */
     CLI_LATE_PLAN = 32,
+    CLI_REPL = 64,
+    CLI_LATE_REPL = 128, /* behind FILE: there are none */
 };
 
 /* Which option: its place in cli_options. */
@@ -30,6 +32,7 @@ enum cli_option_id {
     CLI_OPTION_COLOR,
     CLI_OPTION_QUIET,
     CLI_OPTION_VERBOSE,
+    CLI_OPTION_NO_READLINE,
     CLI_OPTION_CHUNK,
     CLI_OPTION_HELP,
     CLI_OPTION_VERSION,

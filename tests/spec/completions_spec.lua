@@ -14,8 +14,11 @@ local SCRIPT = [[
 
 -- LINE -> what must be offered, in order of names; a name that begins with - may be among others.
 local WANTED = {
-  ["tutti "] = { "completions", "man", "plan", "run", "version" },
-  ["tutti r"] = { "run" },
+  ["tutti "] = { "completions", "man", "plan", "repl", "run", "version" },
+  ["tutti r"] = { "repl", "run" },
+  ["tutti repl --n"] = { "--no-readline" },
+  ["tutti repl de"] = { "deploy.lua" },
+  ["tutti repl deploy.lua ot"] = { "other.txt" },
   ["tutti run --p"] = { "--progress" },
   ["tutti run --progress p"] = { "plain" },
   ["tutti run de"] = { "deploy.lua" },
