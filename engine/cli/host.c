@@ -20,6 +20,7 @@
 #include <lualib.h>
 
 #include "cli/options.h"
+#include "cli/prompt.h"
 #include "cli/session.h"
 #include "cli/signals.h"
 #include "cli/view.h"
@@ -86,7 +87,9 @@ static void stop_for_a_while(struct cli_host *host)
 {
     (void)tutti_signal_processes(host->engine, SIGTSTP);
     cli_view_hold();
+    cli_prompt_hold();
     (void)kill(getpid(), SIGSTOP);
+    cli_prompt_release();
     cli_view_release();
     (void)tutti_signal_processes(host->engine, SIGCONT);
 }

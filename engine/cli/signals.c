@@ -19,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cli/prompt.h"
 #include "cli/view.h"
 #include "tutti_lua.h"
 
@@ -192,7 +193,7 @@ static void *watch(void *unused)
             post(number, count);
             continue;
         }
-        if (count == 0 && is_scripts(number))
+        if (count == 0 && (is_scripts(number) || (number == SIGINT && cli_prompt_interrupt())))
             continue;
         count++;
         if (count > 2)
@@ -227,6 +228,7 @@ void cli_signals_die(int number)
 {
     sigset_t set;
     cli_view_end();
+    cli_prompt_end();
     signal(number, SIG_DFL);
     sigemptyset(&set);
     sigaddset(&set, number);

@@ -18,10 +18,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "cli/streams.h"
 #include "cli/view_draw.h"
 #include "cli/view_lua.h"
 #include "cli/view_terminal.h"
@@ -237,29 +237,13 @@ static ssize_t write_above(void *cookie, const char *bytes, size_t size)
     return n;
 }
 
-static FILE *new_stream(int buffering)
-{
-    static const cookie_io_functions_t functions = { .write = write_above };
-    FILE *stream = fopencookie(NULL, "w", functions);
-    if (stream != NULL)
-        (void)setvbuf(stream, NULL, buffering, BUFSIZ);
-    return stream;
-}
-
-/* Is standard output the terminal that standard error is? */
-static bool is_same_terminal(void)
-{
-    struct stat out, err;
-    return isatty(STDOUT_FILENO) == 1 && fstat(STDOUT_FILENO, &out) == 0 && fstat(STDERR_FILENO, &err) == 0
-        && out.st_rdev == err.st_rdev && S_ISCHR(out.st_mode) && S_ISCHR(err.st_mode);
-}
-
 /* The names `stdout` and `stderr` are variables in glibc; Lua states, which are opened later, take them up.
  * With forced views (--progress=tty) both may be anything. */
 static bool replace_streams(void)
 {
-    FILE *err = new_stream(_IONBF);
-    FILE *out = is_same_terminal() ? new_stream(_IOLBF) : stdout;
+    FILE *err = cli_stream_new(write_above, NULL, _IONBF);
+    bool is_same = cli_stream_is_same(STDOUT_FILENO, STDERR_FILENO);
+    FILE *out = is_same ? cli_stream_new(write_above, NULL, _IOLBF) : stdout;
     if (err == NULL || out == NULL)
         return false;
     stderr = err;
@@ -278,20 +262,6 @@ static void on_resize(int number)
     errno = saved;
 }
 
-static const int crashes[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT };
-static struct sigaction before_crash[sizeof crashes / sizeof crashes[0]];
-
-/* Clear what is painted, then let happen what would have happened. */
-static void on_crash(int number)
-{
-    cli_terminal_crash();
-    for (size_t i = 0; i < sizeof crashes / sizeof crashes[0]; i++) {
-        if (crashes[i] == number)
-            (void)sigaction(number, &before_crash[i], NULL);
-    }
-    (void)raise(number);
-}
-
 static void take_signals(void)
 {
     struct sigaction action = { .sa_handler = on_resize, .sa_flags = SA_RESTART };
@@ -299,10 +269,7 @@ static void take_signals(void)
     sigemptyset(&action.sa_mask);
     if (sigaction(SIGWINCH, NULL, &old) == 0 && old.sa_handler == SIG_DFL)
         (void)sigaction(SIGWINCH, &action, NULL);
-    action.sa_handler = on_crash;
-    action.sa_flags = 0;
-    for (size_t i = 0; i < sizeof crashes / sizeof crashes[0]; i++)
-        (void)sigaction(crashes[i], &action, &before_crash[i]);
+    cli_crash_call(cli_terminal_crash);
 }
 
 /* ---- life --------------------------------------------------------------------------------- */

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * prompt_lua.c - what the Lua half may do with the terminal: the table session.prompt.
+ *
+ *     read(prompt, callback)   edit a line; callback(nil, kind, text) is called once, on the loop:
+ *                              "line" text | "interrupt" typed | "end"
+ *     listen(f)                f() is called for Ctrl-C while no line is edited
+ *     foreground(task | nil)   what Ctrl-C cancels then, at once, also in the middle of a loop
+ *     leave()                  from now on Ctrl-C ends the program
+ *     hold() release()         something else has the terminal meanwhile
+ *
+ * Layer: cli. Thread: the loop's.
+ */
+#include "cli/prompt_lua.h"
+
+#include <lauxlib.h>
+#include <stdio.h>
+
+#include "cli/prompt.h"
+
+/* Keys of the registry. */
+static const char callback_key = 0;
+static const char listener_key = 0;
+static const char foreground_key = 0;
+static const char cancel_key = 0;
+static const char thread_key = 0;
+
+static int l_read(lua_State *L)
+{
+    const char *shown = luaL_checkstring(L, 1);
+    luaL_checktype(L, 2, LUA_TFUNCTION);
+    lua_pushvalue(L, 2);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &callback_key);
+    cli_prompt_read(shown);
+    return 0;
+}
+
+static int l_listen(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TFUNCTION);
+    lua_settop(L, 1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &listener_key);
+    return 0;
+}
+
+static int l_foreground(lua_State *L)
+{
+    lua_settop(L, 1);
+    if (!lua_isnil(L, 1)) { /* its cancel is a C function, found while Lua code may run */
+        lua_getfield(L, 1, "cancel");
+        lua_rawsetp(L, LUA_REGISTRYINDEX, &cancel_key);
+    }
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &foreground_key);
+    return 0;
+}
+
+static int l_leave(lua_State *L)
+{
+    (void)L;
+    cli_prompt_leave();
+    return 0;
+}
+
+static int l_hold(lua_State *L)
+{
+    (void)L;
+    cli_prompt_hold();
+    return 0;
+}
+
+static int l_release(lua_State *L)
+{
+    (void)L;
+    cli_prompt_release();
+    return 0;
+}
+
+/* os.execute: the command has the terminal itself. Upvalue 1 is Lua's.   [-n, +3, e] */
+static int l_execute(lua_State *L)
+{
+    lua_pushvalue(L, lua_upvalueindex(1));
+    lua_insert(L, 1);
+    cli_prompt_hold();
+    int rc = lua_pcall(L, lua_gettop(L) - 1, LUA_MULTRET, 0);
+    cli_prompt_release();
+    return rc == LUA_OK ? lua_gettop(L) : lua_error(L);
+}
+
+static void replace_execute(lua_State *L)
+{
+    lua_getglobal(L, "os");
+    lua_getfield(L, -1, "execute");
+    lua_pushcclosure(L, l_execute, 1);
+    lua_setfield(L, -2, "execute");
+    lua_pop(L, 1);
+}
+
+int cli_prompt_attach(lua_State *L)
+{
+    static const luaL_Reg functions[] = {
+        { "read", l_read },   { "listen", l_listen }, { "foreground", l_foreground }, { "leave", l_leave },
+        { "hold", l_hold },   { "release", l_release }, { NULL, NULL },
+    };
+    if (!cli_prompt_is_on())
+        return 0;
+    lua_getglobal(L, "require");
+    lua_pushliteral(L, "tutti.session");
+    lua_call(L, 1, 1);
+    luaL_newlib(L, functions);
+    lua_setfield(L, -2, "prompt");
+    lua_pushliteral(L, "none"); /* no live block below the line that is typed */
+    lua_setfield(L, -2, "progress");
+    replace_execute(L);
+    (void)lua_newthread(L); /* a post must not touch the stack of what runs the loop */
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &thread_key);
+    return 0;
+}
+
+/* ---- posts -------------------------------------------------------------------------------- */
+
+static lua_State *thread_of(lua_State *main)
+{
+    lua_rawgetp(main, LUA_REGISTRYINDEX, &thread_key);
+    lua_State *L = lua_tothread(main, -1);
+    lua_pop(main, 1);
+    return L;
+}
+
+/* The function is below its `count` arguments. */
+static void call(lua_State *L, int count)
+{
+    if (lua_pcall(L, count, 0, 0) == LUA_OK)
+        return;
+    fprintf(stderr, "tutti: the prompt: %s\n", luaL_tolstring(L, -1, NULL));
+    lua_pop(L, 2);
+}
+
+void cli_prompt_deliver(lua_State *main, const char *kind, const char *text)
+{
+    lua_State *L = thread_of(main);
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &callback_key) != LUA_TFUNCTION) {
+        lua_pop(L, 1);
+        return;
+    }
+    lua_pushnil(L);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &callback_key);
+    lua_pushnil(L); /* no error */
+    lua_pushstring(L, kind);
+    lua_pushstring(L, text);
+    call(L, 3);
+}
+
+void cli_prompt_cancel(lua_State *main)
+{
+    lua_State *L = thread_of(main);
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &foreground_key) == LUA_TNIL) {
+        lua_pop(L, 1);
+        return;
+    }
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &cancel_key);
+    lua_insert(L, -2);
+    lua_pushliteral(L, "interrupted (Ctrl-C)");
+    call(L, 2);
+}
+
+void cli_prompt_tell(lua_State *main)
+{
+    lua_State *L = thread_of(main);
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &listener_key) == LUA_TFUNCTION)
+        call(L, 0);
+    else
+        lua_pop(L, 1);
+}
