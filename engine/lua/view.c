@@ -291,6 +291,8 @@ void tutti__view_accessors(lua_State *L, struct tutti__lua *lua)
         lua_pushcclosure(L, reg->func, 2);
         lua_setfield(L, -2, reg->name);
     }
+    lua_pushvalue(L, -1);
+    lua_setfield(L, -2, "__names"); /* for completion: the methods are in the metatable itself */
 }
 
 /* ---- methods ------------------------------------------------------------------------------- */

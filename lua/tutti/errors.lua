@@ -187,6 +187,9 @@ end
 local meta = core.error_metatable
 meta.__name = "tutti.error"
 meta.__metatable = "tutti.error"
+meta.__names = { kind = true, message = true, task = true, traceback = true, cause = true, errors = true,
+  attempt = true, value = true, result = true, reason = true, code = true, errno = true, path = true,
+  position = true }
 function meta.__tostring(err)
   return show(err)
 end

@@ -212,6 +212,7 @@ local LATE = {
 }
 
 setmetatable(tutti, {
+  __names = LATE, -- for completion (repl/complete.lua)
   __index = function(_, name)
     local module = LATE[name]
     if not module then

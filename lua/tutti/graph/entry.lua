@@ -164,6 +164,7 @@ end
 function entry.meta(run)
   return {
     __name = "tutti.entry",
+    __names = late,
     __index = function(self, key)
       local work_out = late[key]
       return work_out and work_out(run, self)

@@ -54,7 +54,8 @@ end
 local methods = {}
 plan.methods = methods
 
-local plan_meta = { __name = "tutti.plan" }
+local NAMES = setmetatable({ order = true, position = true, steps = true }, { __index = methods })
+local plan_meta = { __name = "tutti.plan", __names = NAMES }
 
 function plan_meta.__index(made, key)
   if late[key] then

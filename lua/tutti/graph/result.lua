@@ -48,6 +48,9 @@ function methods.failures(self)
   return pick(self.run, "failed")
 end
 
+local NAMES = setmetatable({ run = true, total = true, succeeded = true, failed = true, skipped = true,
+  cancelled = true, elapsed = true, tasks = true }, { __index = methods })
+
 local function text_of(self)
   local run = self.run
   local counts = run.counts
@@ -76,6 +79,7 @@ function result.new(run)
     skipped = counts.skipped, cancelled = counts.cancelled, elapsed = run.ended - run.began }
   self = setmetatable({}, {
     __name = "tutti.result",
+    __names = NAMES,
     __tostring = text_of,
     __index = function(_, key)
       local value = fields[key]

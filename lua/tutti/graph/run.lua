@@ -37,8 +37,8 @@ local gate, lend = on_use("tutti.graph.gate"), on_use("tutti.graph.lend")
 local NUMBER, STATE, SETTLED = entries.NUMBER, entries.STATE, entries.SETTLED
 local now, hears = core.now, watch.hears
 
-local run_meta = { __name = "tutti.run" }
 local methods = {}
+local run_meta = { __name = "tutti.run", __names = setmetatable({ entries = true }, { __index = methods }) }
 
 --- run.entries: the entries by name, made when somebody asks.
 function run_meta:__index(key)
