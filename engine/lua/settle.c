@@ -31,8 +31,9 @@ static void leave_parent(struct tutti__record *record)
     record->parent = NULL;
 }
 
-/* A failure with nobody waiting is said at once, in one line. The record is at `index`. */
-static void report(lua_State *L, struct tutti__record *record, int index)
+/* A failure with nobody waiting is said at once, in one line; whose child it was tells who says it. The
+ * record is at `index`. */
+static void report(lua_State *L, struct tutti__record *parent, struct tutti__record *record, int index)
 {
     struct tutti__lua *lua = record->lua;
     if ((record->flags & RECORD_SCRIPT) != 0)
@@ -44,7 +45,11 @@ static void report(lua_State *L, struct tutti__record *record, int index)
     }
     lua_pushvalue(L, index);
     tutti__record_push_error(L, index);
-    if (lua_pcall(L, 2, 0, 0) != LUA_OK)
+    if (parent->kind == RECORD_ROOT)
+        lua_pushnil(L);
+    else
+        tutti__scope_push(L, parent);
+    if (lua_pcall(L, 3, 0, 0) != LUA_OK)
         lua_pop(L, 1);
 }
 
@@ -57,7 +62,7 @@ static void own_failure(lua_State *L, struct tutti__record *parent, struct tutti
     if (!strict) {
         if (tutti__record_is_observed(record))
             return;
-        report(L, record, index);
+        report(L, parent, record, index);
     }
     lua_pushvalue(L, index);
     tutti__outcome_leave(L, parent);

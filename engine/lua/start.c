@@ -316,6 +316,8 @@ void tutti__start_options(lua_State *L, struct tutti__record *record, int index,
         record->flags |= RECORD_BACKGROUND;
     lua_getfield(L, options, "name");
     tutti__record_set_name(L, index);
+    if (field_is_true(L, options, "no_place")) /* no line of a script stands for its start */
+        return;
     const struct tutti__record *owner = record->lua->current;
     if (owner != NULL && field_is_true(L, options, "same_place")) { /* a part of what that was started for */
         record->source = owner->source;

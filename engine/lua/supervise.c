@@ -144,6 +144,19 @@ static int l_start_under(lua_State *L)
     return rc == LUA_OK ? 1 : lua_error(L);
 }
 
+/* core.owner(task or scope) -> the task or scope that it belongs to; nil: the root   [-1, +1, v] */
+static int l_owner(lua_State *L)
+{
+    const struct tutti__record *record =
+        (const struct tutti__record *)luaL_testudata(L, 1, "tutti.scope");
+    if (record == NULL)
+        record = tutti__record_check(L, tutti__lua_of(L), 1);
+    if (record->parent == NULL || record->parent->kind == RECORD_ROOT)
+        return 0;
+    tutti__scope_push(L, record->parent);
+    return 1;
+}
+
 /* The next record of the tree below `top`, parents first. */
 static struct tutti__record *next_below(const struct tutti__record *top, struct tutti__record *at)
 {
@@ -198,6 +211,7 @@ const luaL_Reg tutti__supervise_functions[] = {
     { "take_ended", l_take_ended },
     { "is_awaited", l_is_awaited },
     { "start_under", l_start_under },
+    { "owner", l_owner },
     { "kill", l_kill },
     { "copy_place", l_copy_place },
     { NULL, NULL },

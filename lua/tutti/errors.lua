@@ -283,13 +283,30 @@ local function say_all(err, fresh)
   return fresh
 end
 
+--- Task -> function(name, text): hears, in place of stderr, of failures below it that nobody awaits.
+errors.listeners = setmetatable({}, { __mode = "k" })
+
+-- The listener of the nearest task or scope from `owner` up that has one.
+local function listener_of(owner)
+  while owner and not errors.listeners[owner] do
+    owner = core.owner(owner)
+  end
+  return owner and errors.listeners[owner]
+end
+
+--- Is there something in this error that nobody has been told yet? From now on everybody has.
+function errors.take_news(err)
+  return say_all(err, false)
+end
+
 --- One line for a failure with nobody waiting. Of a group whose members have been said, each when it
---- happened, there is nothing new to say.
-core.helper("report", function(task, err)
+--- happened, there is nothing new to say. `owner`: whose child the task was, nil: the root's.
+core.helper("report", function(task, err, owner)
   if not say_all(err, false) then
     return
   end
-  require("tutti.unowned").say(task:name(), errors.text(err):match("^[^\n]*"))
+  local tell = next(errors.listeners) and listener_of(owner) or require("tutti.unowned").say
+  tell(task:name(), errors.text(err):match("^[^\n]*"))
 end)
 
 -- ---- the end of a script -------------------------------------------------------------------

@@ -1,0 +1,345 @@
+-- SPDX-License-Identifier: MIT
+--- The evaluator of a prompt: a line or a chunk goes in; out comes whether it is unfinished, its values, its
+--- error, or a task that goes on. It knows of no terminal: what is to be seen goes to a function.
+---
+---     caller --feed--> turn --> line (a task below the keeper) --values, errors, reports--> write
+---
+--- The keeper is a task that owns all lines; it hears of each end, so that the failure of one concerns no
+--- other. It holds no join open.
+---
+--- Layer: the Lua half. Thread: the state's home.
+--- Invariant: at most one line holds the prompt; which it is, is in `holder`.
+---@module "tutti.repl"
+local core = require("tutti.core")
+local internal = require("tutti.repl.internal")
+local line = require("tutti.repl.line")
+local locals = require("tutti.repl.locals")
+local options = require("tutti.options")
+local say = require("tutti.say")
+local source = require("tutti.repl.source")
+
+local repl = {}
+
+---@class tutti.repl.prompt
+local prompt = {}
+prompt.__index = prompt
+prompt.__name = "tutti.prompt"
+
+-- ---- the keeper ----------------------------------------------------------------------------
+
+local function hear(self)
+  for _, task in ipairs(core.take_ended(self.keeper) or {}) do
+    local this = self.lines[task]
+    local ok, err = pcall(line.ended, this)
+    if not ok then -- `write` raised, or what shows values
+      say(("tutti: prompt \"%s\": %s\n"):format(self.name, tostring(err)))
+      line.abandon(this, err)
+    end
+  end
+end
+
+-- Whoever waits for a line, or for a turn, hears that the prompt is closed.
+local function close(guard)
+  local self = guard.prompt
+  self.is_closed = true
+  for _, this in pairs(self.lines) do
+    line.abandon(this, nil)
+  end
+  for _, this in ipairs(self.queue) do
+    core.wake(this.feeder)
+  end
+end
+
+local closing = { __close = close }
+
+-- The body of its task.
+local function keep(self)
+  local _ <close> = setmetatable({ prompt = self }, closing)
+  core.supervise()
+  while true do
+    hear(self)
+    core.park("a prompt")
+  end
+end
+
+-- ---- turns ---------------------------------------------------------------------------------
+
+local function remove(queue, this)
+  for i, other in ipairs(queue) do
+    if other == this then
+      table.remove(queue, i)
+      return
+    end
+  end
+end
+
+-- The turn is over, or whoever fed the line was cancelled before it was.
+local function leave(turn)
+  local self, this = turn.prompt, turn.line
+  if this.task and not this.outcome and not this.is_background then
+    line.abandon(this, nil)
+    this.task:cancel("what waited for it was cancelled")
+  end
+  if self.holder == this then
+    self.holder = nil
+  end
+  remove(self.queue, this)
+  if self.queue[1] and not self.holder then
+    core.wake(self.queue[1].feeder)
+  end
+end
+
+local leaving = { __close = leave }
+
+local function wait_turn(self, this)
+  while not self.is_closed and (self.holder or self.queue[1] ~= this) do
+    core.park("prompt:feed")
+  end
+  remove(self.queue, this)
+  self.holder = this
+end
+
+-- ---- feeding -------------------------------------------------------------------------------
+
+local CLOSED = "the prompt is closed"
+
+local function error_of(message, kind)
+  return core.error_new({ kind = kind or "error", message = message })
+end
+
+local function wrong(self, this, err, is_syntax)
+  line.write_error(self, err)
+  this.outcome = { kind = "error", error = err, is_syntax = is_syntax }
+end
+
+local function note(self, text)
+  self.write(text .. " (:help locals)\n", "report")
+end
+
+-- What is said of a line's locals that do not live on; of <close> it is said once.
+local function note_lost(self, compiled)
+  if compiled.is_lost then
+    note(self, "what this line declares ends with it, since a goto jumps over it")
+  elseif #compiled.closed > 0 and not self.has_told_close then
+    self.has_told_close = true
+    note(self, ("\"%s\" is closed at the end of its line and does not live on")
+      :format(table.concat(compiled.closed, "\", \"")))
+  end
+end
+
+-- What the line's task calls, or nil: it does not compile with the locals there are.
+local function function_of(self, this)
+  local found = this.source
+  if found.kind == "command" then
+    return function() return require("tutti.repl.commands").run(self, found.text) end
+  end
+  local compiled = self.locals:compile(found, this.chunk)
+  if compiled.f then
+    note_lost(self, compiled)
+    return compiled.f
+  end
+  wrong(self, this, error_of(compiled.message), true)
+end
+
+-- Run a line when it is its turn; in a task.
+local function take_part(self, this)
+  this.feeder = core.current()
+  self.queue[#self.queue + 1] = this
+  local _ <close> = setmetatable({ prompt = self, line = this }, leaving)
+  wait_turn(self, this)
+  if self.is_closed then
+    return { kind = "error", error = error_of(CLOSED, "cancelled"), is_syntax = false }
+  elseif this.source.kind == "error" then
+    wrong(self, this, error_of(this.source.message), true)
+    return this.outcome
+  end
+  this.f = function_of(self, this)
+  if this.f then
+    line.start(this)
+  end
+  if this.f and this.is_background then
+    line.report_running(this)
+    return { kind = "running", task = this.task, number = this.number }
+  end
+  while not this.outcome do
+    core.park("prompt:feed")
+  end
+  return this.outcome
+end
+
+-- A line that feeds its own prompt would wait for itself.
+local function check_feeder(self)
+  local at = self.holder and self.holder.task and core.current()
+  while at do
+    if at == self.holder.task then
+      core.usage("prompt:feed: the line that runs cannot feed its own prompt: it would wait for itself", 3)
+    end
+    at = core.owner(at)
+  end
+end
+
+local function chunk_name(self, number)
+  return ("(%s %d)"):format(self.name, number)
+end
+
+local function check_text(what, text)
+  if type(text) ~= "string" then
+    core.usage(("%s: a text was expected, got %s"):format(what, type(text)), 3)
+  end
+end
+
+--- Evaluate a line or a chunk. Values, errors and reports go to `write`; what is returned is for decisions:
+--- { kind = "incomplete" } (nothing ran), "values" with n and the values, "error" with error and is_syntax,
+--- "running" with task and number, "command" with ok. While a line holds the prompt others wait their turn.
+---@async
+---@param text string
+---@return table outcome
+function prompt:feed(text)
+  check_text("prompt:feed", text)
+  check_feeder(self)
+  if self.is_closed then
+    core.usage("prompt:feed: " .. CLOSED, 2)
+  end
+  local found = source.read(text, chunk_name(self, self.number + 1))
+  if found.kind == "incomplete" then
+    return { kind = "incomplete" }
+  elseif found.kind == "empty" then
+    return { kind = "values", n = 0 }
+  end
+  self.number = self.number + 1
+  local this = { prompt = self, number = self.number, chunk = chunk_name(self, self.number), text = text,
+    source = found, name = line.name(text), is_background = found.is_background,
+    is_command = found.kind == "command" }
+  if core.current() then
+    return take_part(self, this)
+  end
+  local task = core.start({ name = self.name, quiet = true, no_place = true }, take_part, self, this)
+  internal.tasks[task] = true
+  return task:await()
+end
+
+--- Would `feed` run this text? If not it asks for more. Compiles only.
+---@param text string
+---@return boolean
+function prompt:is_complete(text)
+  check_text("prompt:is_complete", text)
+  return source.read(text, self.name).kind ~= "incomplete"
+end
+
+-- ---- in a line -----------------------------------------------------------------------------
+
+--- Evaluate a chunk in the current task, for commands: it sees the locals, and what it declares lives on.
+---@async
+---@param text string
+---@param name string? # what it is called in messages; the prompt's number if there is none
+---@return any ... # its values; raises its error
+function prompt:evaluate(text, name)
+  name = name or chunk_name(self, self.number)
+  local found = source.read(text, name)
+  if found.kind == "empty" then
+    return
+  elseif found.kind == "incomplete" then
+    local _, message = load(text, "=" .. name, "t")
+    error(error_of(message), 0)
+  elseif found.kind ~= "chunk" then
+    error(error_of(found.message or ("%s: a command cannot stand here"):format(name)), 0)
+  end
+  local compiled = self.locals:compile(found, name)
+  if not compiled.f then
+    error(error_of(compiled.message), 0)
+  end
+  note_lost(self, compiled)
+  return compiled.f()
+end
+
+-- ---- what goes on --------------------------------------------------------------------------
+
+--- Ctrl-C: cancel the line that holds the prompt, and its children; the second time kill what is left and
+--- give the prompt back. False: none holds it.
+---@return boolean
+function prompt:interrupt()
+  local this = self.holder
+  if not (this and this.task) or this.outcome then
+    return false
+  end
+  line.interrupt(this)
+  return true
+end
+
+--- The lines that go on without holding the prompt, oldest first.
+---@return { number: integer, task: tutti.Task, text: string, age: number }[]
+function prompt:running()
+  local list, now = {}, core.now()
+  for task, this in pairs(self.lines) do
+    if this.is_background or this.outcome then
+      list[#list + 1] = { number = this.number, task = task, text = this.text, age = now - this.started }
+    end
+  end
+  table.sort(list, function(a, b) return a.number < b.number end)
+  return list
+end
+
+--- What may stand at `position` of a text. Runs no code of the user's.
+---@param text string
+---@param position integer # of the cursor: the byte before which it stands
+---@return string[] candidates, integer from, integer to
+function prompt:complete(text, position)
+  return require("tutti.repl.complete").complete(self.locals:values(), text, position)
+end
+
+--- Cancel all that is left, and wait for its end.
+---@async
+---@param reason string?
+function prompt:close(reason)
+  self.why_closed = reason or CLOSED
+  self.keeper:cancel(self.why_closed)
+  self.keeper:pawait()
+end
+
+-- ---- making one ----------------------------------------------------------------------------
+
+local KNOWN = { name = true, write = true, width = true, color = true, print = true }
+
+local function check_options(given)
+  local what = "tutti.repl.new"
+  if type(given) ~= "table" then
+    core.usage(("%s: a table { write = f, ... } was expected, got %s"):format(what, type(given)), 3)
+  end
+  options.check(what, given, KNOWN, 3)
+  options.check_type(what, given, "name", "string", 3)
+  options.check_type(what, given, "color", "boolean", 3)
+  for _, name in ipairs({ "write", "width", "print" }) do
+    options.check_type(what, given, name, "function", 3)
+  end
+  if not given.write then
+    core.usage(("%s: option \"write\" is missing: a function that takes what is to be seen"):format(what), 3)
+  end
+end
+
+local function default_width()
+  return 80
+end
+
+--- A prompt: { name =, write = function(text, kind), width = function(), color =, print = }. `write` gets
+--- whole lines of the kind "value", "error" or "report" and must not await.
+---@param given table
+---@return tutti.repl.prompt
+function repl.new(given)
+  check_options(given)
+  local self = setmetatable({
+    name = given.name or "prompt",
+    write = given.write,
+    width = given.width or default_width,
+    color = given.color or false,
+    number = 0,
+    lines = {}, -- task -> line, of those that have not been heard of
+    queue = {},
+    locals = locals.new({ print = given.print }),
+  }, prompt)
+  self.keeper = core.start({ name = self.name, quiet = true, no_place = true, background = true, priority = 0 },
+    keep, self)
+  internal.tasks[self.keeper] = true
+  return self
+end
+
+return repl
