@@ -336,8 +336,8 @@ function repl.new(given)
     queue = {},
     locals = locals.new({ print = given.print }),
   }, prompt)
-  self.keeper = core.start({ name = self.name, quiet = true, no_place = true, background = true, priority = 0 },
-    keep, self)
+  self.keeper = core.start({ name = self.name, quiet = true, no_place = true, background = true,
+    priority = 0 }, keep, self)
   internal.tasks[self.keeper] = true
   return self
 end

@@ -70,8 +70,8 @@ end
 
 -- `[3] done (1.2 s): ...`
 local function report(this, how, more)
-  local age = core.now() - this.started
-  write(this.prompt, ("[%d] %s (%.1f s)%s"):format(this.number, how, age, more and ": " .. more or ""), "report")
+  local text = ("[%d] %s (%.1f s)"):format(this.number, how, core.now() - this.started)
+  write(this.prompt, more and text .. ": " .. more or text, "report")
 end
 
 -- ---- running -------------------------------------------------------------------------------
