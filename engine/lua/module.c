@@ -19,6 +19,7 @@
 #include "lua/fs.h"
 #include "lua/graph.h"
 #include "lua/graph_plan.h"
+#include "lua/look.h"
 #include "lua/native.h"
 #include "lua/place.h"
 #include "lua/pool.h"
@@ -399,6 +400,7 @@ int luaopen_tutti_core(lua_State *L)
     tutti__lua_functions(L, lua, root_functions);
     tutti__lua_functions(L, lua, tutti__error_functions);
     tutti__lua_functions(L, lua, tutti__tree_functions);
+    tutti__lua_functions(L, lua, tutti__look_functions);
     tutti__lua_functions(L, lua, tutti__start_functions);
     tutti__lua_functions(L, lua, tutti__await_functions);
     tutti__lua_functions(L, lua, tutti__scope_functions);

@@ -157,13 +157,12 @@ static const char *kind_name(lua_State *L, const struct tutti__record *record, i
     }
 }
 
-/* Push the table of one record. */
-static void push_node(lua_State *L, struct tutti__record *record, int depth, uint32_t now_ms)
+void tutti__tree_push_node(lua_State *L, struct tutti__record *record, int index, uint32_t now_ms)
 {
+    luaL_checkstack(L, LUA_MINSTACK, "to look at tasks");
+    index = lua_absindex(L, index);
     lua_createtable(L, 0, 10);
     int node = lua_gettop(L);
-    tutti__record_push(L, record);
-    int index = lua_gettop(L);
     lua_pushinteger(L, (lua_Integer)tutti__record_id(record));
     lua_setfield(L, node, "id");
     tutti__record_push_name(L, record, index);
@@ -182,9 +181,17 @@ static void push_node(lua_State *L, struct tutti__record *record, int depth, uin
     }
     tutti__tree_push_wait(L, record);
     lua_setfield(L, node, "waits_for");
+}
+
+/* Push the node of a record that is somewhere below the root. */
+static void push_in_tree(lua_State *L, struct tutti__record *record, int depth, uint32_t now_ms)
+{
+    tutti__record_push(L, record);
+    tutti__tree_push_node(L, record, -1, now_ms);
     lua_pushinteger(L, depth);
-    lua_setfield(L, node, "depth");
-    lua_setfield(L, node, "task");
+    lua_setfield(L, -2, "depth");
+    lua_insert(L, -2);
+    lua_setfield(L, -2, "task");
 }
 
 /* The next record in preorder below `root`; *depth goes with it. */
@@ -215,7 +222,7 @@ static int l_tree(lua_State *L)
      * one is possible, and that goes in front of a list. */
     for (struct tutti__record *at = next_of(lua->root, lua->root, &depth); at != NULL;
          at = next_of(lua->root, at, &depth)) {
-        push_node(L, at, depth, (uint32_t)(now_ns / 1000000u));
+        push_in_tree(L, at, depth, (uint32_t)(now_ns / 1000000u));
         lua_rawseti(L, -2, ++count);
     }
     return 1;

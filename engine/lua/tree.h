@@ -15,6 +15,9 @@ void tutti__tree_push_wait(lua_State *L, struct tutti__record *record);
 /* Push "FILE:LINE" of the script's line where a started task stands, or of where it was started. */
 void tutti__tree_push_line(lua_State *L, struct tutti__record *record);
 
+/* Push { id, name, kind, state, age, line, started, waits_for } of a record; its userdata is at `index`. */
+void tutti__tree_push_node(lua_State *L, struct tutti__record *record, int index, uint32_t now_ms);
+
 /* Milliseconds of the engine's clock as this state last looked; wraps. */
 static inline uint32_t tutti__tick_ms(struct tutti__lua *lua)
 {
