@@ -3,12 +3,13 @@
  * prompt.c - see prompt.h.
  *
  * Layer: cli. Locks: prompt.mu, a leaf.
- * Invariant: only the terminal thread reads fd 0 and changes the terminal's settings, and only while `has_terminal`;
- * but for the end of the process, which no line survives.
+ * Invariant: only the terminal thread reads fd 0 and changes the terminal's settings, and only
+ * while `has_terminal`; but for the end of the process, which no line survives.
  */
 #include "cli/prompt.h"
 
 #include <errno.h>
+#include <locale.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -23,25 +24,34 @@
 #include <unistd.h>
 
 #include "cli/prompt_editor.h"
+#include "cli/prompt_history.h"
 #include "cli/prompt_lua.h"
+#include "cli/prompt_readline.h"
+#include "cli/prompt_tab.h"
 #include "cli/prompt_text.h"
 #include "cli/streams.h"
 
-/* Seconds from one redrawing of the line to the next at least: text that comes meanwhile goes along. */
+/* Seconds from one redrawing of the line to the next at least. */
 #define DRAW_S (1.0 / 30)
 
-enum { ABOVE_BYTES = 256 * 1024 + 2 };
+enum { ABOVE_BYTES = 256 * 1024 + 2, PATH_BYTES = 4096 };
+
+/* Of the history, on its way to the thread. */
+struct entry {
+    struct entry *next;
+    char text[];
+};
 
 static struct {
     const struct cli_editor *editor; /* set once; NULL: there is no terminal */
     int fd;                          /* the terminal's, for output; set once */
     int wake_fd;                     /* eventfd; set once, written by anybody */
     struct termios found;            /* set once: the terminal as it was found */
-    atomic_bool is_resized; /* stored by a signal handler before it wakes the thread, which loads it after */
-    atomic_bool is_changed; /* the terminal is not as it was found; the thread stores, a handler loads */
+    atomic_bool is_resized; /* a signal handler stores, then wakes the thread, which loads after */
+    atomic_bool is_changed; /* the settings are not as found: the thread stores, a handler loads */
     pthread_t thread;
     bool is_running;      /* [loop thread] */
-    tutti_engine *engine; /* [loop thread], read by the terminal thread, which starts after it was set */
+    tutti_engine *engine; /* [loop thread], read by the thread, which starts after it was set */
     lua_State *L;         /* [loop thread] NULL: no more */
 
     pthread_mutex_t mu;
@@ -52,11 +62,15 @@ static struct {
     bool wants_line;           /* [mu] */
     char shown[64];            /* [mu] the prompt of that line */
     int held;                  /* [mu] how many keep the terminal */
+    struct entry *entries;     /* [mu] of the history, newest first */
     bool has_terminal;         /* [mu; the thread stores] a line is edited, and not put away */
 
     bool is_editing;  /* [thread] there is a line, perhaps put away */
     double drawn_at;  /* [thread] */
-} prompt = { .wake_fd = -1, .mu = PTHREAD_MUTEX_INITIALIZER, .given_back = PTHREAD_COND_INITIALIZER };
+    char history[PATH_BYTES]; /* [thread] the file; "": none */
+} prompt = { .wake_fd = -1,
+             .mu = PTHREAD_MUTEX_INITIALIZER,
+             .given_back = PTHREAD_COND_INITIALIZER };
 
 static char above_bytes[ABOVE_BYTES]; /* [thread] */
 
@@ -106,6 +120,8 @@ static void hand_over(const char *kind, char *text)
 static void on_cancel(void *unused)
 {
     (void)unused;
+    (void)fputc('\n', stdout); /* the terminal has shown ^C */
+    (void)fflush(stdout);
     if (prompt.L != NULL)
         cli_prompt_cancel(prompt.L);
 }
@@ -117,7 +133,7 @@ static void on_tell(void *unused)
         cli_prompt_tell(prompt.L);
 }
 
-/* The first also in the middle of a script; the second in its turn, behind a line that is on its way. */
+/* The first also in the middle of a script; the second behind a line that is on its way. */
 static bool post_interrupt(void)
 {
     return tutti_post_urgent(prompt.engine, on_cancel, NULL) == TUTTI_OK
@@ -184,7 +200,7 @@ static void read_keys(void)
     }
 }
 
-/* Put text above the line. Returns milliseconds for poll: when there is more to do; -1: when woken. */
+/* Put text above the line. Returns milliseconds for poll: when to come again; -1: when woken. */
 static int draw_text(void)
 {
     int wait_ms = -1;
@@ -199,6 +215,36 @@ static int draw_text(void)
     prompt.editor->above(above_bytes, size);
     prompt.drawn_at = now_s();
     return (int)(DRAW_S * 1000) + 1;
+}
+
+static void write_entry(struct entry *entry)
+{
+    if (entry == NULL)
+        return;
+    write_entry(entry->next); /* the older one first; there are one or two */
+    prompt.editor->remember(entry->text);
+    if (prompt.history[0] != '\0')
+        (void)cli_history_append(prompt.history, entry->text);
+    free(entry);
+}
+
+static void write_entries(void)
+{
+    pthread_mutex_lock(&prompt.mu);
+    struct entry *entries = prompt.entries;
+    prompt.entries = NULL;
+    pthread_mutex_unlock(&prompt.mu);
+    write_entry(entries);
+}
+
+static void load_history(void)
+{
+    if (prompt.editor->remember == NULL)
+        return;
+    if (cli_history_path(prompt.history, sizeof prompt.history))
+        cli_history_load(prompt.history, prompt.editor->remember);
+    else
+        prompt.history[0] = '\0';
 }
 
 /* What the others want: decided under the lock, done without it. */
@@ -274,6 +320,24 @@ static void wait_and_read(bool has_terminal)
         read_keys();
 }
 
+bool cli_prompt_wait_key(void)
+{
+    for (;;) {
+        uint64_t count;
+        struct pollfd fds[] = { { .fd = prompt.wake_fd, .events = POLLIN },
+                                { .fd = STDIN_FILENO, .events = POLLIN } };
+        pthread_mutex_lock(&prompt.mu);
+        bool must_end = prompt.must_end;
+        pthread_mutex_unlock(&prompt.mu);
+        if (must_end)
+            return false;
+        if (poll(fds, 2, -1) > 0 && fds[1].revents != 0)
+            return true;
+        /* Nothing is lost by that: the thread looks at all wishes before it waits. */
+        (void)!read(prompt.wake_fd, &count, sizeof count);
+    }
+}
+
 /* [thread] Nobody else stores it. */
 static bool has_terminal(void)
 {
@@ -287,7 +351,9 @@ static void *edit(void *unused)
 {
     (void)unused;
     char shown[sizeof prompt.shown] = "";
+    load_history();
     for (;;) {
+        write_entries();
         enum wish wish = next_wish(shown);
         if (!do_wish(wish, shown))
             break;
@@ -302,6 +368,7 @@ static void *edit(void *unused)
         release_text();
         (void)lose_terminal();
     }
+    write_entries();
     return NULL;
 }
 
@@ -331,6 +398,22 @@ void cli_prompt_read(const char *shown)
     memcpy(prompt.shown, shown, size);
     prompt.shown[size] = '\0';
     prompt.wants_line = true;
+    pthread_mutex_unlock(&prompt.mu);
+    wake();
+}
+
+void cli_prompt_remember(const char *text)
+{
+    size_t size = strlen(text) + 1;
+    struct entry *entry = (struct entry *)malloc(sizeof *entry + size);
+    if (entry == NULL || prompt.editor->remember == NULL) {
+        free(entry);
+        return;
+    }
+    memcpy(entry->text, text, size);
+    pthread_mutex_lock(&prompt.mu);
+    entry->next = prompt.entries;
+    prompt.entries = entry;
     pthread_mutex_unlock(&prompt.mu);
     wake();
 }
@@ -388,8 +471,8 @@ static ssize_t write_lane(void *cookie, const char *bytes, size_t size)
     return cli_prompt_text_put((enum cli_lane)*(const int *)cookie, bytes, size);
 }
 
-/* The names `stdout` and `stderr` are variables in glibc; Lua states, which are opened later, take them up. Of the
- * two those are replaced that are the terminal. */
+/* The names `stdout` and `stderr` are variables in glibc; Lua states, which are opened later, take
+ * them up. Of the two those are replaced that are the terminal. */
 static bool replace_streams(void)
 {
     FILE *out = stdout;
@@ -431,9 +514,22 @@ static void give_back(void)
     (void)!write(prompt.fd, end, sizeof end - 1);
 }
 
+/* Does the terminal understand what moves the cursor? */
+static bool can_edit(void)
+{
+    const char *term = getenv("TERM");
+    return term != NULL && *term != '\0' && strcmp(term, "dumb") != 0;
+}
+
+/* The editor counts characters as the locale says. Where nothing says, text is UTF-8. */
+static void set_locale(void)
+{
+    if (setlocale(LC_CTYPE, "") == NULL || strcmp(setlocale(LC_CTYPE, NULL), "C") == 0)
+        (void)setlocale(LC_CTYPE, "C.UTF-8");
+}
+
 void cli_prompt_open(const struct cli_options *options)
 {
-    (void)options;
     prompt.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     prompt.fd = STDIN_FILENO;
     if (prompt.wake_fd < 0 || tcgetattr(STDIN_FILENO, &prompt.found) != 0)
@@ -445,7 +541,12 @@ void cli_prompt_open(const struct cli_options *options)
     cli_prompt_text_open(prompt.fd, wake);
     if (!replace_streams())
         return;
-    prompt.editor = &cli_editor_plain;
+    if (!options->is_plain_prompt && can_edit()) {
+        set_locale();
+        prompt.editor = cli_editor_readline_open(prompt.fd);
+    }
+    if (prompt.editor == NULL)
+        prompt.editor = &cli_editor_plain;
     take_resizes();
     cli_crash_call(give_back);
 }
@@ -457,6 +558,7 @@ void cli_prompt_start(tutti_engine *engine, lua_State *L)
     prompt.engine = engine;
     prompt.L = L;
     prompt.has_interrupt = true;
+    cli_tab_start(engine, L);
     if (!start_thread())
         prompt.editor = NULL;
 }
@@ -465,6 +567,7 @@ void cli_prompt_stop(void)
 {
     cli_prompt_leave();
     prompt.L = NULL;
+    cli_tab_start(NULL, NULL);
     if (!prompt.is_running)
         return;
     pthread_mutex_lock(&prompt.mu);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * prompt_editor.h - what edits a line on the terminal: GNU readline, or the terminal's own line mode.
+ * prompt_editor.h - what edits a line on the terminal: GNU readline, or the terminal's own line
+ * mode.
  *
  * Layer: cli. Thread: the terminal's, unless it says otherwise.
  */
@@ -23,8 +24,8 @@ struct cli_editor {
     /* Show `prompt` and begin a line. */
     void (*begin)(const char *prompt);
 
-    /* fd 0 can be read. Of a line *text is set (malloc; the caller's to free). After anything but MORE and SUSPEND
-     * the terminal is as it was found. */
+    /* fd 0 can be read. Of a line *text is set (malloc; the caller's to free). After anything but
+     * MORE and SUSPEND the terminal is as it was found. */
     enum cli_edit (*read)(char **text);
 
     /* Give the terminal back in the middle of a line, and take it again. */
@@ -39,7 +40,13 @@ struct cli_editor {
 
     /* Write whole lines above the line. NULL: text is not held back while a line is edited. */
     void (*above)(const char *bytes, size_t size);
+
+    /* An entry of the history. NULL: there is none. */
+    void (*remember)(const char *entry);
 };
+
+/* prompt.c, for the editors: wait until fd 0 can be read. Returns: false: the prompt is to end. */
+bool cli_prompt_wait_key(void);
 
 /* The terminal's own line mode. */
 extern const struct cli_editor cli_editor_plain;

@@ -6,6 +6,10 @@
  *                              "line" text | "interrupt" typed | "end"
  *     listen(f)                f() is called for Ctrl-C while no line is edited
  *     foreground(task | nil)   what Ctrl-C cancels then, at once, also in the middle of a loop
+ *     completer(f)             f(line, point) is called for Tab, on the loop, with how many bytes
+ *                              are before the cursor; returns from, to, insert, listing (struct
+ *                              cli_completion), or nothing
+ *     remember(text)           an entry for the history
  *     leave()                  from now on Ctrl-C ends the program
  *     hold() release()         something else has the terminal meanwhile
  *
@@ -15,12 +19,15 @@
 
 #include <lauxlib.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "cli/prompt.h"
+#include "cli/prompt_tab.h"
 
 /* Keys of the registry. */
 static const char callback_key = 0;
 static const char listener_key = 0;
+static const char completer_key = 0;
 static const char foreground_key = 0;
 static const char cancel_key = 0;
 static const char thread_key = 0;
@@ -51,6 +58,20 @@ static int l_foreground(lua_State *L)
         lua_rawsetp(L, LUA_REGISTRYINDEX, &cancel_key);
     }
     lua_rawsetp(L, LUA_REGISTRYINDEX, &foreground_key);
+    return 0;
+}
+
+static int l_completer(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TFUNCTION);
+    lua_settop(L, 1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &completer_key);
+    return 0;
+}
+
+static int l_remember(lua_State *L)
+{
+    cli_prompt_remember(luaL_checkstring(L, 1));
     return 0;
 }
 
@@ -98,7 +119,9 @@ static void replace_execute(lua_State *L)
 int cli_prompt_attach(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        { "read", l_read },   { "listen", l_listen }, { "foreground", l_foreground }, { "leave", l_leave },
+        { "read", l_read },   { "listen", l_listen }, { "foreground", l_foreground },
+        { "leave", l_leave },
+        { "completer", l_completer }, { "remember", l_remember },
         { "hold", l_hold },   { "release", l_release }, { NULL, NULL },
     };
     if (!cli_prompt_is_on())
@@ -170,4 +193,31 @@ void cli_prompt_tell(lua_State *main)
         call(L, 0);
     else
         lua_pop(L, 1);
+}
+
+/* Stack: the four results. */
+static bool take_completion(lua_State *L, size_t size, struct cli_completion *found)
+{
+    lua_Integer from = lua_tointeger(L, -4);
+    lua_Integer to = lua_tointeger(L, -3);
+    const char *insert = lua_tostring(L, -2);
+    const char *listing = lua_tostring(L, -1);
+    if (insert == NULL || from < 0 || from > to || to > (lua_Integer)size)
+        return false;
+    *found = (struct cli_completion){ (size_t)from, (size_t)to, strdup(insert),
+                                      listing == NULL ? NULL : strdup(listing) };
+    return found->insert != NULL;
+}
+
+bool cli_prompt_complete(lua_State *main, const char *line, size_t point,
+                         struct cli_completion *found)
+{
+    lua_State *L = thread_of(main);
+    lua_settop(L, 0);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &completer_key);
+    lua_pushstring(L, line);
+    lua_pushinteger(L, (lua_Integer)point);
+    bool is_found = lua_pcall(L, 2, 4, 0) == LUA_OK && take_completion(L, strlen(line), found);
+    lua_settop(L, 0);
+    return is_found;
 }

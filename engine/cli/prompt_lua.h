@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * prompt_lua.h - between the terminal of the prompt (prompt.c) and the Lua half (lua/tutti/repl/terminal.lua).
+ * prompt_lua.h - between the terminal of the prompt (prompt.c) and the Lua half
+ * (lua/tutti/repl/terminal.lua).
  *
  * Layer: cli.
  */
@@ -18,6 +19,9 @@ bool cli_prompt_is_on(void);
 /* Edit a line behind `prompt`; what comes of it arrives by cli_prompt_deliver. */
 void cli_prompt_read(const char *prompt);
 
+/* An entry for the history. */
+void cli_prompt_remember(const char *entry);
+
 /* From now on Ctrl-C is not the prompt's. */
 void cli_prompt_leave(void);
 
@@ -26,8 +30,8 @@ void cli_prompt_leave(void);
 /* Hand over what came: "line" with its text, "interrupt" (text: "" if nothing was typed), "end". */
 void cli_prompt_deliver(lua_State *L, const char *kind, const char *text);
 
-/* Ctrl-C while no line is edited: cancel what runs in the foreground. In the middle of a script as well, so no
- * Lua code runs here. */
+/* Ctrl-C while no line is edited: cancel what runs in the foreground. In the middle of a script as
+ * well, so no Lua code runs here. */
 void cli_prompt_cancel(lua_State *L);
 
 /* The same, in its turn: tell the Lua half. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * prompt_plain.c - lines as the terminal itself edits them: without readline, with TERM=dumb, and with
- * --no-readline (under rlwrap).
+ * prompt_plain.c - lines as the terminal itself edits them: without readline, with TERM=dumb, and
+ * with --no-readline (under rlwrap).
  *
  * Layer: cli. Thread: the terminal's.
  */
@@ -31,7 +31,8 @@ static void begin(const char *prompt)
     show();
 }
 
-/* In its line mode the terminal gives a line for each read, and nothing for Ctrl-D at the beginning of one. */
+/* In its line mode the terminal gives a line for each read, and nothing for Ctrl-D at the beginning
+   of one. */
 static enum cli_edit read_line(char **text)
 {
     char *line = (char *)malloc(LINE_BYTES + 1);

@@ -2,7 +2,7 @@
 /*
  * prompt_text.c - see prompt_text.h.
  *
- *     put(lane) --> lane: a line up to its end --> kept: lines in order --> take() by the terminal thread
+ *     put(lane) --> lane: a line up to its end --> kept: lines in order --> take()
  *
  * Layer: cli. Locks: text.mu, a leaf, held during writes that go straight through.
  * Invariant: while nothing is kept back (`keeps` is false) `kept` and the lanes are empty.
@@ -37,7 +37,7 @@ static struct {
     pthread_cond_t has_room; /* [mu] */
     bool keeps;              /* [mu] */
     bool is_line_open;       /* [mu] what went straight through last was no whole line */
-    char kept[KEPT_BYTES];   /* [mu] lines; without a newline at the end only of one that was too long */
+    char kept[KEPT_BYTES];   /* [mu] lines; the last without a newline if it is too long */
     size_t kept_size;        /* [mu] */
     double kept_at;          /* [mu] when something came in last */
     struct lane lanes[CLI_LANES]; /* [mu] */
@@ -107,8 +107,8 @@ static void move(const char *bytes, size_t size)
     text.kept_size += size;
 }
 
-/* [text.mu] One piece: at most a line, and at most LANE_BYTES. Returns false if nothing was done, as text goes
- * straight through by now. */
+/* [text.mu] One piece: at most a line, and at most LANE_BYTES. Returns false if nothing was done,
+ * as text goes straight through by now. */
 static bool keep_piece(struct lane *lane, const char *bytes, size_t size)
 {
     bool is_whole = bytes[size - 1] == '\n';
@@ -139,7 +139,8 @@ static size_t piece_of(const char *bytes, size_t size)
 /* [text.mu] */
 static bool has_nothing(void)
 {
-    return text.kept_size == 0 && text.lanes[CLI_LANE_OUT].size == 0 && text.lanes[CLI_LANE_ERR].size == 0;
+    return text.kept_size == 0 && text.lanes[CLI_LANE_OUT].size == 0
+        && text.lanes[CLI_LANE_ERR].size == 0;
 }
 
 ssize_t cli_prompt_text_put(enum cli_lane lane, const char *bytes, size_t size)
@@ -192,7 +193,8 @@ void cli_prompt_text_release(void)
     pthread_mutex_unlock(&text.mu);
 }
 
-/* [text.mu] Lines that have waited for their end get one. Returns when the next one has: NEVER if none waits. */
+/* [text.mu] Lines that have waited for their end get one. Returns when the next one has: NEVER if
+   none waits. */
 
 static double end_old_lines(double now)
 {

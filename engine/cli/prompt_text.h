@@ -2,10 +2,10 @@
 /*
  * prompt_text.h - text of any thread on its way to the terminal of the prompt.
  *
- * While no line is edited it goes straight through. Meanwhile it is kept, in order, and the terminal thread takes
- * it line by line; who writes when there is no more room waits. A line that is not complete stands back until its
- * end comes, so that lines of stdout and of stderr do not mix; cli_prompt_text_take says when it has waited long
- * enough.
+ * While no line is edited it goes straight through. Meanwhile it is kept, in order, and the
+ * terminal thread takes it line by line; who writes when there is no more room waits. A line that
+ * is not complete stands back until its end comes, so that lines of stdout and of stderr do not
+ * mix; cli_prompt_text_take says when it has waited long enough.
  *
  * Layer: cli. Thread: any.
  */
@@ -38,8 +38,8 @@ void cli_prompt_text_keep(void);
 void cli_prompt_text_release(void);
 
 /**
- * Take lines, up to `capacity` bytes, the last one with a newline: one that is too long for the room, or whose end
- * does not come, gets one.
+ * Take lines, up to `capacity` bytes, the last one with a newline: one that is too long for the
+ * room, or whose end does not come, gets one.
  * Args:    wait_ms - set to when to come again for what is not complete yet; -1: when woken.
  * Returns: how many bytes.
  */

@@ -298,7 +298,7 @@ end
 
 -- ---- making one ----------------------------------------------------------------------------
 
-local KNOWN = { name = true, write = true, width = true, color = true, print = true }
+local KNOWN = { name = true, write = true, width = true, color = true, print = true, started = true }
 
 local function check_options(given)
   local what = "tutti.repl.new"
@@ -308,7 +308,7 @@ local function check_options(given)
   options.check(what, given, KNOWN, 3)
   options.check_type(what, given, "name", "string", 3)
   options.check_type(what, given, "color", "boolean", 3)
-  for _, name in ipairs({ "write", "width", "print" }) do
+  for _, name in ipairs({ "write", "width", "print", "started" }) do
     options.check_type(what, given, name, "function", 3)
   end
   if not given.write then
@@ -320,8 +320,10 @@ local function default_width()
   return 80
 end
 
---- A prompt: { name =, write = function(text, kind), width = function(), color =, print = }. `write` gets
---- whole lines of the kind "value", "error" or "report" and must not await.
+--- A prompt: { name =, write = function(text, kind), width = function(), color =, print =,
+--- started = function(task) }. `write` gets whole lines of the kind "value", "error" or "report" and must not
+--- await; `started` the task of each line that holds the prompt, before it runs, for whoever must reach it
+--- where no Lua code can run.
 ---@param given table
 ---@return tutti.repl.prompt
 function repl.new(given)
@@ -331,6 +333,7 @@ function repl.new(given)
     write = given.write,
     width = given.width or default_width,
     color = given.color or false,
+    started = given.started,
     number = 0,
     lines = {}, -- task -> line, of those that have not been heard of
     queue = {},

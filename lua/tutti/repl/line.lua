@@ -119,6 +119,9 @@ function line.start(this)
   this.reporter = reporter
   errors.listeners[this.task] = reporter.say
   prompt.lines[this.task] = this
+  if prompt.started and not this.is_background then
+    prompt.started(this.task)
+  end
 end
 
 --- It goes on in the background from now on.

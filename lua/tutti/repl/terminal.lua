@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
---- The prompt on a terminal: reads lines from the terminal thread (engine/cli/prompt.c) and feeds them to the
---- evaluator, one after another.
+--- The prompt on a terminal: reads lines from the terminal thread (engine/cli/prompt.c) and feeds
+--- them to the evaluator, one after another.
 ---
 --- Layer: the Lua half. Thread: the program's loop state.
 --- Invariant: either a line is asked for, or one runs in the foreground; never both.
@@ -26,8 +26,8 @@ local function write(text, kind)
   stream:flush()
 end
 
---- One line that is typed behind `shown`: "line" and its text, "interrupt" and whether something was typed, or
---- "end". It awaits.
+--- One line that is typed behind `shown`: "line" and its text, "interrupt" and whether something
+--- was typed, or "end". It awaits.
 local function read(shown)
   return core.uv_await(session.prompt.read, shown)
 end
@@ -55,43 +55,113 @@ end
 
 -- ---- lines ---------------------------------------------------------------------------------
 
--- Feed a chunk; Ctrl-C that came since its Enter counts. Returns whether it wants more.
+-- Feed a chunk; Ctrl-C that came since its Enter counts.
 local function feed(self, text)
   if self.is_interrupted then
-    return false
+    return
   end
-  return self.prompt:feed(text).kind == "incomplete"
+  self.prompt:feed(text)
+  session.prompt.foreground(nil)
 end
 
 -- A line, added to those before it that make no chunk yet. Returns what is not complete, or nil.
+-- The history gets whole chunks, and none twice in a row.
 local function take_line(self, before, line)
   local text = before and before .. "\n" .. line or line
-  if not before and not text:find("%S") then
-    return nil
+  if not text:find("%S") then
+    return before and text
+  elseif not self.prompt:is_complete(text) then
+    return text
   end
-  return feed(self, text) and text or nil
+  if text ~= self.last then
+    session.prompt.remember(text)
+    self.last = text
+  end
+  feed(self, text)
 end
 
 -- Read and feed until Ctrl-D.
 local function serve(self)
-  local before
   while true do
+    local before = self.before
     self.is_reading = true
     local kind, text = read(before and MORE or PRIMARY)
     self.is_reading = false
+    self.before = nil
     if kind == "line" then
-      before = take_line(self, before, text)
+      self.before = take_line(self, before, text)
     elseif kind == "interrupt" then
       if not before and not text then
         say(LEAVE)
       end
-      before = nil
     elseif may_leave(self.prompt) then
       return
     end
     self.is_interrupted = false
   end
 end
+
+-- ---- Tab -----------------------------------------------------------------------------------
+
+-- What all of a list begin with, whole characters of it.
+local function common_prefix(list)
+  local first, size = list[1], #list[1]
+  for i = 2, #list do
+    local other = list[i]
+    for at = 1, size do
+      if first:byte(at) ~= other:byte(at) then
+        size = at - 1
+        break
+      end
+    end
+  end
+  while size > 0 and size < #first and first:byte(size + 1) & 0xC0 == 0x80 do
+    size = size - 1
+  end
+  return first:sub(1, size)
+end
+
+local LISTED_MAX = 200
+
+-- The candidates in columns, read downwards.
+local function columns(list, width)
+  local count, widest = math.min(#list, LISTED_MAX), 0
+  for i = 1, count do
+    widest = math.max(widest, utf8.len(list[i]) or #list[i])
+  end
+  local across = math.max(1, width // (widest + 2))
+  local rows = (count + across - 1) // across
+  local lines = {}
+  for row = 1, rows do
+    local words = {}
+    for at = row, count, rows do
+      local word = list[at]
+      words[#words + 1] = word .. (" "):rep(widest + 2 - (utf8.len(word) or #word))
+    end
+    lines[row] = (table.concat(words):gsub("%s+$", ""))
+  end
+  if #list > count then
+    lines[#lines + 1] = ("... %d more"):format(#list - count)
+  end
+  return table.concat(lines, "\n") .. "\n"
+end
+
+-- For Tab: which bytes of the line become what, and what there is to choose from.
+local function complete(self, line, point)
+  local before = self.before and self.before .. "\n" or ""
+  local list, from, to = self.prompt:complete(before .. line, #before + point)
+  from, to = from - 1 - #before, to - #before
+  if #list == 0 or from < 0 then
+    return
+  end
+  local insert = common_prefix(list)
+  if #insert < to - from then
+    insert = line:sub(from + 1, to)
+  end
+  return from, to, insert, #list > 1 and columns(list, session.width and session.width() or 80) or nil
+end
+
+-- ---- at once -------------------------------------------------------------------------------
 
 -- Ctrl-C while no line is typed.
 local function listen(self)
@@ -108,9 +178,11 @@ function terminal.run()
     write = write,
     width = session.width,
     color = session.color_out,
+    started = session.prompt.foreground,
   })
   local self = { prompt = prompt, is_reading = false, is_interrupted = false }
   listen(self)
+  session.prompt.completer(function(line, point) return complete(self, line, point) end)
   serve(self)
   session.prompt.leave()
   prompt:close()

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * prompt_readline.c - lines as GNU readline edits them.
+ *
+ * The keys that make signals are keys like others here: so Ctrl-C drops exactly what was typed
+ * before it, and nothing of what comes after it.
+ *
+ * Layer: cli. Thread: the terminal's; cli_editor_readline_open on the main thread.
+ * Invariant: the library changes nothing of the process beyond the terminal's settings: no signals,
+ * no environment.
+ */
+#include "cli/prompt_readline.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "cli/prompt_history.h"
+#include "cli/prompt_tab.h"
+#include "cli/readline.h"
+
+static const struct cli_readline *rl; /* set once */
+
+/* Of the line that is edited. */
+static enum cli_edit outcome;
+static char *taken;
+static bool is_interrupted;
+static bool was_typed;
+static bool is_resized; /* while no line was edited */
+static bool is_paused;
+static bool has_line;
+
+/* ---- the terminal ------------------------------------------------------------------------- */
+
+static void prepare(int meta)
+{
+    struct termios now;
+    rl->rl_prep_terminal(meta);
+    if (tcgetattr(STDIN_FILENO, &now) != 0)
+        return;
+    now.c_lflag &= ~(tcflag_t)ISIG;
+    (void)tcsetattr(STDIN_FILENO, TCSADRAIN, &now);
+}
+
+/* In the middle of a paste the library reads on: the end of the program must not wait for that. */
+static int get_key(FILE *stream)
+{
+    (void)stream;
+    unsigned char byte = 0;
+    while (cli_prompt_wait_key()) {
+        ssize_t size = read(STDIN_FILENO, &byte, 1);
+        if (size == 1)
+            return byte;
+        if (size == 0 || (errno != EINTR && errno != EAGAIN))
+            break;
+    }
+    return EOF;
+}
+
+/* Whole lines, above the one that is edited. */
+static void above(const char *bytes, size_t size)
+{
+    (void)rl->rl_clear_visible_line();
+    (void)fwrite(bytes, 1, size, *rl->rl_outstream);
+    (void)rl->rl_forced_update_display();
+}
+
+/* ---- keys --------------------------------------------------------------------------------- */
+
+static int on_interrupt_key(int count, int key)
+{
+    (void)count;
+    (void)key;
+    is_interrupted = true;
+    was_typed = *rl->rl_end > 0;
+    *rl->rl_point = *rl->rl_end;
+    (void)rl->rl_insert_text("^C");
+    rl->rl_redisplay();
+    return rl->rl_newline(1, '\n');
+}
+
+static int on_suspend_key(int count, int key)
+{
+    (void)count;
+    (void)key;
+    outcome = CLI_EDIT_SUSPEND;
+    return 0;
+}
+
+static bool is_blank(const char *text, int size)
+{
+    return (int)strspn(text, " \t\n") >= size;
+}
+
+/* Put `insert` in the place of what has been typed of it. Returns false if it was that already. */
+static bool complete(const struct cli_completion *found)
+{
+    size_t size = found->to - found->from;
+    const char *typed = *rl->rl_line_buffer + found->from;
+    if (strlen(found->insert) == size && memcmp(typed, found->insert, size) == 0)
+        return false;
+    (void)rl->rl_begin_undo_group();
+    (void)rl->rl_delete_text((int)found->from, (int)found->to);
+    *rl->rl_point = (int)found->from;
+    (void)rl->rl_insert_text(found->insert);
+    (void)rl->rl_end_undo_group();
+    return true;
+}
+
+static int on_tab_key(int count, int key)
+{
+    (void)count;
+    (void)key;
+    struct cli_completion found = { 0 };
+    if (is_blank(*rl->rl_line_buffer, *rl->rl_point))
+        return rl->rl_insert_text("  ");
+    if (!cli_tab_ask(*rl->rl_line_buffer, (size_t)*rl->rl_point, &found))
+        return rl->rl_ding();
+    if (!complete(&found) && found.listing != NULL)
+        above(found.listing, strlen(found.listing));
+    free(found.insert);
+    free(found.listing);
+    return 0;
+}
+
+static void bind(int key, cli_readline_command *command)
+{
+    static const char *const maps[] = { "emacs", "vi-insert", "vi-command" };
+    for (size_t i = 0; i < sizeof maps / sizeof maps[0]; i++)
+        (void)rl->rl_bind_key_in_map(key, command, rl->rl_get_keymap_by_name(maps[i]));
+}
+
+/* ---- lines -------------------------------------------------------------------------------- */
+
+static void on_line(char *line)
+{
+    has_line = false;
+    rl->rl_callback_handler_remove();
+    if (is_interrupted) {
+        free(line);
+        outcome = CLI_EDIT_INTERRUPT;
+        taken = was_typed ? strdup("typed") : NULL;
+        return;
+    }
+    outcome = line == NULL ? CLI_EDIT_END : CLI_EDIT_LINE;
+    taken = line;
+}
+
+static void begin(const char *prompt)
+{
+    is_interrupted = false;
+    has_line = true;
+    if (rl->rl_eof_found != NULL) /* the library forgets to, and then ends the next line twice */
+        *rl->rl_eof_found = 0;
+    if (is_resized)
+        rl->rl_reset_screen_size();
+    is_resized = false;
+    rl->rl_callback_handler_install(prompt, on_line);
+}
+
+static enum cli_edit read_key(char **text)
+{
+    outcome = CLI_EDIT_MORE;
+    taken = NULL;
+    rl->rl_callback_read_char();
+    *text = taken;
+    return outcome;
+}
+
+static void pause_line(void)
+{
+    is_paused = true;
+    (void)rl->rl_clear_visible_line();
+    rl->rl_deprep_terminal();
+    (void)fflush(*rl->rl_outstream);
+}
+
+static void resume_line(void)
+{
+    is_paused = false;
+    prepare(1);
+    if (is_resized)
+        rl->rl_reset_screen_size();
+    is_resized = false;
+    (void)rl->rl_forced_update_display();
+}
+
+static bool drop(void)
+{
+    bool typed = *rl->rl_end > 0;
+    *rl->rl_point = *rl->rl_end;
+    rl->rl_redisplay();
+    (void)rl->rl_crlf();
+    rl->rl_callback_sigcleanup();
+    rl->rl_free_line_state();
+    rl->rl_callback_handler_remove();
+    (void)fflush(*rl->rl_outstream);
+    has_line = false;
+    return typed;
+}
+
+static void resize(void)
+{
+    is_resized = !has_line || is_paused;
+    if (!is_resized)
+        rl->rl_resize_terminal();
+}
+
+static void remember(const char *entry)
+{
+    rl->add_history(entry);
+}
+
+/* ---- opening ------------------------------------------------------------------------------ */
+
+/* What is set before the library begins: it must leave signals and the environment alone. */
+static void set_variables(FILE *out)
+{
+    *rl->rl_readline_name = "tutti";
+    *rl->rl_instream = stdin;
+    *rl->rl_outstream = out;
+    *rl->rl_catch_signals = 0;
+    *rl->rl_catch_sigwinch = 0;
+    *rl->rl_change_environment = 0;
+    *rl->rl_getc_function = get_key;
+    *rl->rl_prep_term_function = prepare;
+}
+
+const struct cli_editor *cli_editor_readline_open(int fd)
+{
+    static const struct cli_editor editor = {
+        .begin = begin, .read = read_key, .pause = pause_line, .resume = resume_line, .drop = drop,
+        .resize = resize, .above = above, .remember = remember,
+    };
+    rl = cli_readline_open();
+    int copy = rl == NULL ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    FILE *out = copy < 0 ? NULL : fdopen(copy, "w");
+    if (out == NULL)
+        return NULL;
+    (void)setvbuf(out, NULL, _IOFBF, 64 * 1024);
+    set_variables(out);
+    (void)rl->rl_initialize();
+    (void)rl->rl_variable_bind("enable-bracketed-paste", "on");
+    rl->using_history();
+    rl->stifle_history(CLI_HISTORY_MAX);
+    bind('C' & 0x1F, on_interrupt_key);
+    bind('Z' & 0x1F, on_suspend_key);
+    bind('\t', on_tab_key);
+    return &editor;
+}
