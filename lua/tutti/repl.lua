@@ -36,6 +36,9 @@ local function hear(self)
       line.abandon(this, err)
     end
   end
+  if self.joiner and not next(self.lines) then
+    core.wake(self.joiner)
+  end
 end
 
 -- Whoever waits for a line, or for a turn, hears that the prompt is closed.
@@ -47,6 +50,9 @@ local function close(guard)
   end
   for _, this in ipairs(self.queue) do
     core.wake(this.feeder)
+  end
+  if self.joiner then
+    core.wake(self.joiner)
   end
 end
 
@@ -193,21 +199,22 @@ end
 --- "running" with task and number, "command" with ok. While a line holds the prompt others wait their turn.
 ---@async
 ---@param text string
+---@param name string? # what its chunk is called in messages; the prompt's name and the line's number if nil
 ---@return table outcome
-function prompt:feed(text)
+function prompt:feed(text, name)
   check_text("prompt:feed", text)
   check_feeder(self)
   if self.is_closed then
     core.usage("prompt:feed: " .. CLOSED, 2)
   end
-  local found = source.read(text, chunk_name(self, self.number + 1))
+  local found = source.read(text, name or chunk_name(self, self.number + 1))
   if found.kind == "incomplete" then
     return { kind = "incomplete" }
   elseif found.kind == "empty" then
     return { kind = "values", n = 0 }
   end
   self.number = self.number + 1
-  local this = { prompt = self, number = self.number, chunk = chunk_name(self, self.number), text = text,
+  local this = { prompt = self, number = self.number, chunk = name or chunk_name(self, self.number), text = text,
     source = found, name = line.name(text), is_background = found.is_background,
     is_command = found.kind == "command" }
   if core.current() then
@@ -287,6 +294,16 @@ function prompt:complete(text, position)
   return require("tutti.repl.complete").complete(self.locals:values(), text, position)
 end
 
+--- Wait until no line goes on and the end of each has been told. One task at a time.
+---@async
+function prompt:join()
+  self.joiner = core.current()
+  while next(self.lines) and not self.is_closed do
+    core.park("prompt:join")
+  end
+  self.joiner = nil
+end
+
 --- Cancel all that is left, and wait for its end.
 ---@async
 ---@param reason string?
@@ -335,6 +352,7 @@ function repl.new(given)
     color = given.color or false,
     started = given.started,
     number = 0,
+    failures = 0, -- of lines that had returned or were in the background, each told when it happened
     lines = {}, -- task -> line, of those that have not been heard of
     queue = {},
     locals = locals.new({ print = given.print }),

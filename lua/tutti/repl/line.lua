@@ -160,6 +160,9 @@ function line.ended(this)
   local _, err = this.task:pawait()
   this.prompt.lines[this.task] = nil
   this.reporter.finish()
+  if state == "failed" and (this.is_background or this.has_returned) then
+    this.prompt.failures = this.prompt.failures + 1
+  end
   if this.is_background then
     background_ended(this, state, err)
   elseif this.has_returned then
