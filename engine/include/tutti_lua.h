@@ -64,6 +64,87 @@ TUTTI_API int tutti_lua_cancel(lua_State *L, const char *reason);
  */
 TUTTI_API int tutti_lua_signal(tutti_engine *e, int number);
 
+/* ---- a prompt of the host's own ------------------------------------------------------------ */
+
+/* What a text is that is written. */
+enum tutti_repl_text {
+    TUTTI_REPL_TEXT_VALUE = 0, /* what an expression gave */
+    TUTTI_REPL_TEXT_ERROR,     /* why a line failed, with its traceback */
+    TUTTI_REPL_TEXT_REPORT,    /* what went on without the prompt and has ended or failed */
+    TUTTI_REPL_TEXT_PRINT,     /* print(...) of a line, with TUTTI_REPL_OWN_PRINT */
+};
+
+/* What became of a text that was fed. */
+enum tutti_repl_outcome {
+    TUTTI_REPL_INCOMPLETE = 0, /* nothing ran: feed it again, with more behind it */
+    TUTTI_REPL_VALUES,         /* its function has returned; what it started may go on */
+    TUTTI_REPL_ERROR,          /* it does not compile, raised, or was interrupted */
+    TUTTI_REPL_RUNNING,        /* it ended in & and goes on; a report tells its end */
+    TUTTI_REPL_COMMAND,        /* it was a command such as :tasks */
+};
+
+enum tutti_repl_flag {
+    TUTTI_REPL_COLOR = 1,     /* write escape sequences for colours */
+    TUTTI_REPL_OWN_PRINT = 2, /* what lines print is written here, not to stdout */
+};
+
+typedef struct tutti_repl tutti_repl;
+
+/* Both functions run on the loop thread inside a task: they must not wait, nor raise Lua errors. They may
+ * call all of tutti_repl_*, also _free of this prompt. */
+typedef struct tutti_repl_config {
+    size_t struct_size;
+    const char *name; /* of its chunks in messages, `(name 3):1`; copied; NULL: "prompt" */
+    /* Takes whole lines; `kind` is of enum tutti_repl_text. */
+    void (*write)(void *user, const char *text, size_t size, int kind);
+    /* Told once for each feed; `outcome` is of enum tutti_repl_outcome. May be NULL. */
+    void (*done)(void *user, int outcome);
+    void *user;
+    int columns;    /* to wrap what is shown at; 0: 80 */
+    uint32_t flags; /* of enum tutti_repl_flag */
+} tutti_repl_config;
+
+/**
+ * Make a prompt: what `tutti repl` evaluates with, for a console in a game or behind a socket. Its locals,
+ * `_` and numbers are its own; globals are the state's. A state may have any number of them.
+ *
+ * Thread:  the loop thread of the engine that L is attached to. Outside tasks, else it ends with that task.
+ * Returns: TUTTI_OK · TUTTI_EINVAL (no engine in this state, another thread, a config without write) ·
+ *          TUTTI_ENOMEM.
+ */
+TUTTI_API int tutti_repl_new(lua_State *L, const tutti_repl_config *config, tutti_repl **repl);
+
+/**
+ * Evaluate a line or chunk. It returns at once; the text runs as a task when the loop is run or polled
+ * next, and `done` tells what became of it, never before this call has returned. While one text holds the
+ * prompt, those fed after it wait their turn.
+ *
+ * Thread:  the loop thread. Args: text - copied; any bytes.
+ * Returns: TUTTI_OK · TUTTI_EINVAL (another thread, or the Lua state has been closed) · TUTTI_ENOMEM.
+ */
+TUTTI_API int tutti_repl_feed(tutti_repl *repl, const char *text, size_t size);
+
+/**
+ * Ctrl-C: cancel the text that holds the prompt, with its children, or the next one if none has begun; never
+ * what goes on in the background.
+ * A text in a loop without end holds the loop thread: interrupt it from another thread by tutti_post_urgent
+ * and a function that calls this, in an engine with TUTTI_PREEMPT_SIGNAL.
+ *
+ * Thread:  the loop thread.
+ * Returns: TUTTI_OK · TUTTI_EAGAIN (nothing holds the prompt) · TUTTI_EINVAL · TUTTI_ENOMEM.
+ */
+TUTTI_API int tutti_repl_interrupt(tutti_repl *repl);
+
+/**
+ * End a prompt. From now on neither `write` nor `done` is called; all that it runs, also in the background,
+ * is cancelled and ends while the loop goes on. After lua_close this only frees memory.
+ *
+ * Thread:  the loop thread; also inside write and done.
+ * Returns: TUTTI_OK · TUTTI_EINVAL (another thread: nothing has happened) · TUTTI_ENOMEM (freed, but what
+ *          it ran goes on).
+ */
+TUTTI_API int tutti_repl_free(tutti_repl *repl);
+
 #ifdef __cplusplus
 }
 #endif

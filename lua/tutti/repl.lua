@@ -288,7 +288,7 @@ end
 
 --- What may stand at `position` of a text. Runs no code of the user's.
 ---@param text string
----@param position integer # of the cursor: the byte before which it stands
+---@param position integer # so many bytes of it stand before the cursor
 ---@return string[] candidates, integer from, integer to
 function prompt:complete(text, position)
   return require("tutti.repl.complete").complete(self.locals:values(), text, position)

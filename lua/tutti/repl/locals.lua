@@ -55,7 +55,7 @@ function locals:values()
   local values = {}
   for name, cell in pairs(self.cells) do
     local _, value = debug.getupvalue(cell, 1)
-    values[name] = value
+    values[name] = { value = value }
   end
   return values
 end
