@@ -122,7 +122,13 @@ local TARGETS = {
   unit = function(job) return { shell.stem(job.path) } end,
   stress = function(job) return { shell.stem(job.path) } end,
   relacy = function(job) return { shell.stem(job.path) } end,
-  spec = function(job) return { "all", job.preset ~= "release" and "lua_host" or nil } end,
+  spec = function(job)
+    local embed = shell.stem(job.path):gsub("_spec$", "") -- a spec may drive the program of its name
+    local has_embed = #shell.glob(("scripts/embed/%s.c"):format(embed)) > 0
+    local targets = { "all", has_embed and "embed_" .. embed or nil }
+    targets[#targets + 1] = job.preset ~= "release" and "lua_host" or nil
+    return targets
+  end,
   scripts = function(job)
     return { "all", job.path:find("%.c$") and "embed_" .. shell.stem(job.path) or nil }
   end,
