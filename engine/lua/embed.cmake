@@ -3,7 +3,7 @@
 # Writes the Lua half as C: cmake -DROOT=<lua folder> -DOUT=<file.c> -P embed.cmake
 #
 # Every ROOT/tutti/**.lua becomes one entry of tutti__lua_sources (sources.h) under its real chunk name, such as
-# "@tutti/graph.lua". OUT.d lists the files and their folders, so that a new or removed file counts as a change.
+# "@tutti/graph.lua"; ROOT/meta/tutti.lua becomes tutti__lua_annotations. OUT.d lists the files and their folders, so that a new or removed file counts as a change.
 cmake_minimum_required(VERSION 3.25)
 file(GLOB_RECURSE paths LIST_DIRECTORIES true RELATIVE "${ROOT}" "${ROOT}/tutti/*")
 list(SORT paths)
@@ -29,6 +29,13 @@ foreach(path IN LISTS paths)
     math(EXPR index "${index} + 1")
 endforeach()
 
+file(READ "${ROOT}/meta/tutti.lua" hex HEX)
+string(LENGTH "${hex}" length)
+math(EXPR length "${length} / 2")
+string(REGEX REPLACE "(..)" "'\\\\x\\1'," bytes "${hex}")
+string(APPEND texts "static const char annotations[] = {${bytes}0};\n")
+string(APPEND inputs " \\\n  ${ROOT}/meta/tutti.lua")
+
 file(WRITE "${OUT}.new" "/* Made by engine/lua/embed.cmake from lua/tutti. */
 #include \"lua/sources.h\"
 
@@ -36,6 +43,7 @@ ${texts}
 const struct tutti__lua_source tutti__lua_sources[] = {
 ${entries}    {0, 0, 0},
 };
+const struct tutti__lua_source tutti__lua_annotations = {\"@tutti/meta.lua\", annotations, ${length}};
 ")
 file(COPY_FILE "${OUT}.new" "${OUT}" ONLY_IF_DIFFERENT)
 file(REMOVE "${OUT}.new")

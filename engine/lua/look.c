@@ -9,6 +9,7 @@
 
 #include "lua/cycle.h"
 #include "lua/scope.h"
+#include "lua/sources.h"
 #include "lua/tree.h"
 
 /* Records that one answer lists: of more the caller learns how many there are. */
@@ -112,7 +113,17 @@ static int l_held_by(lua_State *L)
     return listed(&listing);
 }
 
+/* ---- what is written of tutti's functions ------------------------------------------------- */
+
+/* core.annotations() -> string   [-0, +1, m] */
+static int l_annotations(lua_State *L)
+{
+    lua_pushlstring(L, tutti__lua_annotations.text, tutti__lua_annotations.length);
+    return 1;
+}
+
 const luaL_Reg tutti__look_functions[] = {
+    { "annotations", l_annotations },
     { "look", l_look },
     { "waits_of", l_waits_of },
     { "held_by", l_held_by },

@@ -22,4 +22,7 @@ struct tutti__lua_source {
 
 extern const struct tutti__lua_source tutti__lua_sources[];
 
+/* lua/meta/tutti.lua, which is read and never run: what the prompt's :doc shows. */
+extern const struct tutti__lua_source tutti__lua_annotations;
+
 #endif /* TUTTI_LUA_SOURCES_H */

@@ -209,18 +209,19 @@ static struct tutti__record *next_of(const struct tutti__record *root, struct tu
     return at == root ? NULL : at->sibling_next;
 }
 
-/* core.tree() -> list of { id, name, kind, state (a number), age, line, started, waits_for, depth, task }
- * of all that have not settled, in preorder, the newest child first   [-0, +1, m] */
+/* core.tree([most]) -> list of { id, name, kind, state (a number), age, line, started, waits_for, depth,
+ * task } of all that have not settled, or of the first so many, in preorder, newest child first   [-1, +1, v] */
 static int l_tree(lua_State *L)
 {
     struct tutti__lua *lua = tutti__lua_of(L);
     uint64_t now_ns = tutti__bridge_now_ns(lua->engine);
+    lua_Integer most = luaL_optinteger(L, 1, LUA_MAXINTEGER);
     lua_newtable(L);
     lua_Integer count = 0;
     int depth = 0;
     /* Finalisers may run in between, but they neither end a task nor change its parent: only starting
      * one is possible, and that goes in front of a list. */
-    for (struct tutti__record *at = next_of(lua->root, lua->root, &depth); at != NULL;
+    for (struct tutti__record *at = next_of(lua->root, lua->root, &depth); at != NULL && count < most;
          at = next_of(lua->root, at, &depth)) {
         push_in_tree(L, at, depth, (uint32_t)(now_ns / 1000000u));
         lua_rawseti(L, -2, ++count);

@@ -45,12 +45,13 @@ local function reverse(list)
 end
 
 --- The tasks of this state that have not settled, as a tree: a list of
---- { id, name, kind, state, age, line, started, waits_for, children, task }, oldest first.
-local function tasks()
+--- { id, name, kind, state, age, line, started, waits_for, children, task }, oldest first. Of more than
+--- `most` only the newest.
+local function tree_of(most)
   local tree = {}
   local path = { [0] = tree } -- depth -> the list that takes nodes below it
   local lists = { tree }
-  for _, node in ipairs(core.tree()) do
+  for _, node in ipairs(core.tree(most)) do
     local depth = node.depth
     node.depth = nil
     node.state = STATES[node.state]
@@ -66,10 +67,14 @@ local function tasks()
   return setmetatable(tree, tree_meta)
 end
 
+local function tasks()
+  return tree_of()
+end
+
 --- Numbers of the engine (submitted, settled, steals, wakes, slab_bytes, workers, spares, blocking) and of
 --- this state (made, live, coroutines_kept, lua_bytes).
 local function stats()
   return core.stats()
 end
 
-return { exports = { tasks = tasks, stats = stats } }
+return { exports = { tasks = tasks, stats = stats }, tree = tree_of, STATES = STATES }

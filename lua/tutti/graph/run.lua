@@ -60,6 +60,8 @@ end
 -- Handle of a run's task -> the run.
 local runs = setmetatable({}, { __mode = "k" })
 local count_made = 0
+-- The run that began last: for the prompt, which keeps it; a script does not.
+local latest, latest_kept = setmetatable({}, { __mode = "v" }), nil
 
 -- ---- starting tasks ------------------------------------------------------------------------
 
@@ -562,7 +564,28 @@ local function new(graph, plan, opts)
   setmetatable(run, run_meta)
   fill(run)
   run.body = body.new(run)
-  return run
+  --- The run that was started last, if something still holds it.
+function run.latest()
+  return latest_kept or latest.run
+end
+
+--- The run whose task this is, or nil.
+function run.of(task)
+  return runs[task]
+end
+
+--- The entry of a task of a graph that has not ended, or nil.
+function run.entry_of(task)
+  local owner = core.owner(task)
+  local of = owner and runs[owner]
+  for _, entry in ipairs(of and of.list or {}) do
+    if rawget(entry, "handle") == task then
+      return entry
+    end
+  end
+end
+
+return run
 end
 
 -- In the program those who show runs are there from the first one on.
@@ -589,6 +612,7 @@ function run.start(graph, given, level)
   if not made.is_plain then
     body.check_sendable(plan.nodes, opts.mode) -- what can be known to fail is said before anything starts
   end
+  latest.run, latest_kept = made, package.loaded["tutti.repl"] and made or nil
   local task = core.start({ name = graph.name, priority = 0, level = 2 }, main, made)
   return task
 end
@@ -597,6 +621,27 @@ end
 function run.current()
   local task = core.graph_run()
   return task and runs[task]
+end
+
+--- The run that was started last, if something still holds it.
+function run.latest()
+  return latest_kept or latest.run
+end
+
+--- The run whose task this is, or nil.
+function run.of(task)
+  return runs[task]
+end
+
+--- The entry of a task of a graph that has not ended, or nil.
+function run.entry_of(task)
+  local owner = core.owner(task)
+  local of = owner and runs[owner]
+  for _, entry in ipairs(of and of.list or {}) do
+    if rawget(entry, "handle") == task then
+      return entry
+    end
+  end
 end
 
 return run

@@ -13,6 +13,7 @@
 local core = require("tutti.core")
 local describe = require("tutti.describe")
 local errors = require("tutti.errors")
+local STATES = require("tutti.tasks").STATES
 local text = require("tutti.repl.text")
 
 local show = {}
@@ -24,7 +25,6 @@ local PLAIN_MAX = 64 * 1024 -- bytes of a string that is the value itself
 local TEXT_MAX = 32 * 1024
 local KEYS_MAX, COUNTED_MAX = 10000, 1000000
 local STEPS_EACH, STEPS_MAX = 1000000, 5000000 -- instructions of __tostring: of one, of all
-local STATES = { [0] = "waiting", "ready", "running", "suspended", "done", "failed", "cancelled", "skipped" }
 
 local pcall, tostring, coroutine = core.protected.rawpcall, tostring, core.protected.coroutine
 local rawmeta = debug.getmetatable
@@ -60,11 +60,22 @@ end
 
 local STATE_COLOURS = { running = "busy", ready = "busy", done = "good", failed = "bad", cancelled = "bad" }
 
+--- `running` in the colour of the state.
+function show.state(state, has_colours)
+  return text.paint(state, STATE_COLOURS[state] or "dim", has_colours)
+end
+
+--- The state of what core.look or a tree gives; a program runs, although nothing of ours does.
+function show.state_of(seen)
+  local state = STATES[seen.state] or seen.state
+  return seen.kind == "process" and state == "suspended" and "running" or state
+end
+
 local function task_text(page, task)
   local seen = core.look(task)
-  local state = STATES[seen.state] or "?"
+  local state = show.state_of(seen)
   local shown = ("task %d \"%s\" %s"):format(seen.id, text.line(seen.name, 80),
-    text.paint(state, STATE_COLOURS[state] or "dim", page.color))
+    show.state(state, page.color))
   if seen.age then
     return shown .. " " .. text.age(seen.age)
   elseif state == "failed" then

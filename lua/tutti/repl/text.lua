@@ -92,7 +92,7 @@ function text.paint(shown, colour, has_colours)
   return has_colours and ("\27[%sm%s\27[0m"):format(CODES[colour], shown) or shown
 end
 
-text.count = layout.count
+text.count, text.cut = layout.count, layout.cut
 
 --- 0.25 -> "0.2 s", 75 -> "1m15s".
 function text.age(seconds)
