@@ -188,7 +188,6 @@ describe("completion in strings", function()
 
   it("gives file names to commands", function()
     assert.equal("plain.lua", (at(":load " .. folder .. "/pl|")))
-    assert.equal("sub/", (at(":trace on " .. folder .. "/su|")))
   end)
 
   it("gives the keys of a table in brackets", function()
@@ -201,14 +200,20 @@ end)
 describe("completion of commands", function()
   it("gives their names and what stands behind them", function()
     assert.equal("tasks", (at(":ta|")))
-    assert.equal("time trace type", (at(":t|")):gsub("tasks ", ""))
-    assert.equal("off on", (at(":trace o|")))
+    assert.equal("tutti.exec", (at(":doc tutti.exe|")))
+    assert.equal("exec", (at(":doc exe|")))
     assert.equal("locals", (at(":help loc|")))
     assert.equal("format", (at(":time string.form|")))
     assert.equal("", (at(":nonsense pri|")))
     assert.equal("", (at(":tasks pri|")))
     local _, replaced = at("  :ta|")
     assert.equal("ta", replaced)
+  end)
+
+  it("knows what stands behind each", function()
+    for name, command in pairs(require("tutti.repl.commands").list) do
+      assert.is_function(completion.ARGUMENT[command.usage], name)
+    end
   end)
 
   it("gives the names of tasks that are alive", function()

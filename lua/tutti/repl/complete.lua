@@ -9,14 +9,16 @@
 --- Invariant: runs no code of the user, never raises or awaits, and gives at most MOST candidates after
 --- looking at at most KEYS_MAX keys of each table.
 ---@module "tutti.repl.complete"
+local commands = require("tutti.repl.commands")
 local core = require("tutti.core")
 local cursor = require("tutti.repl.cursor")
+local internal = require("tutti.repl.internal")
 
 local MOST = 1000
 local KEYS_MAX = 20000
 local CHAIN_MAX = 100 -- tables that are each other's __index
 local FILES_MAX = 10000
-local TASKS_MAX = 20000 -- with more of them alive, to list them takes longer than a key may
+local TASKS_MAX = 10000
 
 -- ---- candidates ----------------------------------------------------------------------------
 
@@ -234,25 +236,16 @@ end
 
 -- ---- commands ------------------------------------------------------------------------------
 
--- What stands behind each command.
-local COMMANDS = { tasks = "nothing", why = "task", cancel = "task", graph = "code", trace = "trace",
-  load = "file", time = "code", type = "code", doc = "name", help = "topic" }
-local TOPICS = { locals = true, background = true, keys = true }
-
-local function add_task_names(list, nodes)
-  for _, node in ipairs(nodes) do
-    if node.name and not node.name:find("%c") then
+local function add_task_names(list)
+  for _, node in ipairs(core.tree(TASKS_MAX)) do
+    if node.kind ~= "scope" and not internal.tasks[node.task] and not node.name:find("%c") then
       add(list, node.name)
     end
-    add_task_names(list, node.children)
   end
 end
 
 local function task_candidates(list, locals)
-  local tutti = require("tutti")
-  if tutti.stats().live <= TASKS_MAX then
-    add_task_names(list, tutti.tasks())
-  end
+  add_task_names(list)
   for name, box in next, locals do
     if core.is_task(box.value) then
       add(list, name)
@@ -267,6 +260,14 @@ local function task_candidates(list, locals)
   end
 end
 
+-- What can be asked of :doc, written as far as what was typed is.
+local function doc_names(list)
+  local is_long = list.typed:find("^tutti%.") ~= nil or ("tutti."):find(list.typed, 1, true) == 1
+  for _, name in ipairs(require("tutti.repl.commands.doc").names()) do
+    add(list, is_long and name or (name:gsub("^tutti%.", "")))
+  end
+end
+
 local function file_argument(text, from)
   local typed = text:sub(from)
   local last = #(typed:match("^.*/") or "")
@@ -275,22 +276,32 @@ local function file_argument(text, from)
   return list, from + last
 end
 
+local function code_argument(text, from, locals)
+  -- What is before the expression is no Lua: the same places, and nothing in them.
+  local at = cursor.at((" "):rep(from - 1) .. text:sub(from))
+  if at.kind == "string" then
+    return string_candidates(at, locals)
+  end
+  return code_candidates(at, locals)
+end
+
+-- By what a command's usage says (commands.lua).
 local ARGUMENT = {
-  nothing = function(_, from) return {}, from end,
-  task = function(text, from, locals)
+  [""] = function(_, from) return {}, from end,
+  T = function(text, from, locals)
     local list = new_list(text:sub(from))
     task_candidates(list, locals)
     return list, from
   end,
-  code = function(text, from, locals)
-    -- What is before the expression is no Lua: the same places, and nothing in them.
-    local at = cursor.at((" "):rep(from - 1) .. text:sub(from))
-    if at.kind == "string" then
-      return string_candidates(at, locals)
-    end
-    return code_candidates(at, locals)
+  EXPR = code_argument,
+  ["[G]"] = code_argument,
+  FILE = file_argument,
+  NAME = function(text, from)
+    local list = new_list(text:sub(from))
+    doc_names(list)
+    return list, from
   end,
-  trace = function(text, from)
+  ["on FILE | off"] = function(text, from)
     local behind = text:match("^on%s+()", from)
     if behind then
       return file_argument(text, behind)
@@ -299,24 +310,23 @@ local ARGUMENT = {
     add_keys(list, { on = true, off = true })
     return list, from
   end,
-  file = file_argument,
-  topic = function(text, from)
+  ["[TOPIC]"] = function(text, from)
     local list = new_list(text:sub(from))
-    add_keys(list, TOPICS)
-    add_keys(list, COMMANDS)
+    add_keys(list, require("tutti.repl.commands.help").topics)
+    add_keys(list, commands.list)
     return list, from
   end,
 }
-ARGUMENT.name = ARGUMENT.code
 
 local function command_candidates(text, locals)
   local name_at, name, behind = text:match("^%s*:()([%w_]*)%s*()")
   if behind > #text and not text:find("%s$") then
     local list = new_list(name)
-    add_keys(list, COMMANDS)
+    add_keys(list, commands.list)
     return list, name_at
   end
-  return ARGUMENT[COMMANDS[name] or "nothing"](text, behind, locals)
+  local command = commands.list[name]
+  return ARGUMENT[command and command.usage or ""](text, behind, locals)
 end
 
 -- ---- the answer ----------------------------------------------------------------------------
@@ -332,11 +342,11 @@ local function complete(locals, text, position)
   if before:find("^%s*:[%w_]*$") or before:find("^%s*:[%w_]+%s") then
     list, from = command_candidates(before, locals)
   else
-    list, from = ARGUMENT.code(before, 1, locals)
+    list, from = code_argument(before, 1, locals)
   end
   list.typed, list.seen = nil, nil
   table.sort(list)
   return list, from, position
 end
 
-return { complete = complete, COMMANDS = COMMANDS, MOST = MOST }
+return { complete = complete, ARGUMENT = ARGUMENT, MOST = MOST }

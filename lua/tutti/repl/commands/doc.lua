@@ -57,6 +57,16 @@ local function index_of()
   return known
 end
 
+--- What can be asked for.
+---@return string[]
+function doc.names()
+  local names = {}
+  for name in pairs(index_of()) do
+    names[#names + 1] = name
+  end
+  return names
+end
+
 -- ---- finding -------------------------------------------------------------------------------
 
 -- "exec", "tutti.exec", "Task:await", "task.await", "await": exactly so, else without regard to case, `.`
