@@ -49,7 +49,9 @@ local function close(guard)
     line.abandon(this, nil)
   end
   for _, this in ipairs(self.queue) do
-    core.wake(this.feeder)
+    if this.feeder then
+      core.wake(this.feeder)
+    end
   end
   if self.joiner then
     core.wake(self.joiner)
@@ -90,8 +92,9 @@ local function leave(turn)
     self.holder = nil
   end
   remove(self.queue, this)
-  if self.queue[1] and not self.holder then
-    core.wake(self.queue[1].feeder)
+  local next_one = self.queue[1]
+  if next_one and next_one.feeder and not self.holder then
+    core.wake(next_one.feeder)
   end
 end
 
@@ -109,8 +112,12 @@ end
 
 local CLOSED = "the prompt is closed"
 
-local function error_of(message, kind)
-  return core.error_new({ kind = kind or "error", message = message })
+local function error_of(message)
+  return core.error_new({ kind = "error", message = message })
+end
+
+local function cancellation(reason)
+  return core.error_new({ kind = "cancelled", message = "cancelled: " .. reason, reason = reason })
 end
 
 local function wrong(self, this, err, is_syntax)
@@ -150,11 +157,13 @@ end
 -- Run a line when it is its turn; in a task.
 local function take_part(self, this)
   this.feeder = core.current()
-  self.queue[#self.queue + 1] = this
   local _ <close> = setmetatable({ prompt = self, line = this }, leaving)
   wait_turn(self, this)
   if self.is_closed then
-    return { kind = "error", error = error_of(CLOSED, "cancelled"), is_syntax = false }
+    return { kind = "error", error = cancellation(CLOSED), is_syntax = false }
+  elseif this.is_interrupted then
+    wrong(self, this, cancellation(line.INTERRUPTED), false)
+    return this.outcome
   elseif this.source.kind == "error" then
     wrong(self, this, error_of(this.source.message), true)
     return this.outcome
@@ -217,6 +226,7 @@ function prompt:feed(text, name)
   local this = { prompt = self, number = self.number, chunk = name or chunk_name(self, self.number), text = text,
     source = found, name = line.name(text), is_background = found.is_background,
     is_command = found.kind == "command" }
+  self.queue[#self.queue + 1] = this
   if core.current() then
     return take_part(self, this)
   end
@@ -262,14 +272,19 @@ end
 -- ---- what goes on --------------------------------------------------------------------------
 
 --- Ctrl-C: cancel the line that holds the prompt, and its children; the second time kill what is left and
---- give the prompt back. False: none holds it.
+--- give the prompt back. One that has not begun does not begin. False: there is none.
 ---@return boolean
 function prompt:interrupt()
   local this = self.holder
-  if not (this and this.task) or this.outcome then
-    return false
+  if not this or this.outcome then
+    this = self.queue[1]
   end
-  line.interrupt(this)
+  if not this then
+    return false
+  elseif this.task then
+    line.interrupt(this)
+  end
+  this.is_interrupted = true
   return true
 end
 
@@ -291,7 +306,7 @@ end
 ---@param position integer # so many bytes of it stand before the cursor
 ---@return string[] candidates, integer from, integer to
 function prompt:complete(text, position)
-  return require("tutti.repl.complete").complete(self.locals:values(), text, position)
+  return require("tutti.repl.complete").complete(self.locals:entries(), text, position)
 end
 
 --- Wait until no line goes on and the end of each has been told. One task at a time.

@@ -176,13 +176,13 @@ end
 
 -- ---- Ctrl-C --------------------------------------------------------------------------------
 
-local REASON = "interrupted (Ctrl-C)"
+line.INTERRUPTED = "interrupted (Ctrl-C)"
 
 --- Cancel it and its children; asked again, kill what is left and give the prompt back.
 function line.interrupt(this)
   if not this.is_interrupted then
     this.is_interrupted = true
-    this.task:cancel(REASON)
+    this.task:cancel(line.INTERRUPTED)
     return
   end
   core.kill(this.task)
@@ -190,7 +190,7 @@ function line.interrupt(this)
     return
   end
   local err = core.error_new({ kind = "cancelled", message = ("cancelled: %s; what has not ended goes on "
-    .. "as [%d]"):format(REASON, this.number), reason = REASON })
+    .. "as [%d]"):format(line.INTERRUPTED, this.number), reason = line.INTERRUPTED })
   line.write_error(this.prompt, err)
   let_go(this, { kind = "error", error = err, is_syntax = false })
 end

@@ -50,14 +50,14 @@ function locals:set(name, value)
   debug.setupvalue(cell, 1, value)
 end
 
---- Name -> value, of those that are not nil.
-function locals:values()
-  local values = {}
+--- Name -> { value = it }, of all there are.
+function locals:entries()
+  local entries = {}
   for name, cell in pairs(self.cells) do
     local _, value = debug.getupvalue(cell, 1)
-    values[name] = { value = value }
+    entries[name] = { value = value }
   end
-  return values
+  return entries
 end
 
 -- ---- what a line declares ------------------------------------------------------------------
