@@ -235,6 +235,23 @@ static int l_traceback(lua_State *L)
     return 1;
 }
 
+/* ---- call --------------------------------------------------------------------------------- */
+
+static int call_end(lua_State *L, int status, lua_KContext context)
+{
+    (void)status;
+    (void)context;
+    return lua_gettop(L);
+}
+
+/* core.call(f, ...) -> results: f is called from C, so that no Lua function is its caller   [-n, +n, y] */
+static int l_call(lua_State *L)
+{
+    luaL_checkany(L, 1);
+    lua_callk(L, lua_gettop(L) - 1, LUA_MULTRET, 0, call_end);
+    return lua_gettop(L);
+}
+
 /* ---- where they stand --------------------------------------------------------------------- */
 
 static const luaL_Reg functions[] = { { "pcall", l_pcall }, { "xpcall", l_xpcall }, { NULL, NULL } };
@@ -253,6 +270,8 @@ void tutti__protect_functions(lua_State *L, struct tutti__lua *lua)
     }
     lua_setfield(L, -2, "coroutine");
     lua_setfield(L, -2, "protected");
+    lua_pushcfunction(L, l_call);
+    lua_setfield(L, -2, "call");
 }
 
 void tutti__protect_globals(lua_State *L, struct tutti__lua *lua)

@@ -31,7 +31,7 @@ local function hear(self)
   for _, task in ipairs(core.take_ended(self.keeper) or {}) do
     local this = self.lines[task]
     local ok, err = pcall(line.ended, this)
-    if not ok then -- `write` raised, or what shows values
+    if not ok then -- what shows values failed
       say(("tutti: prompt \"%s\": %s\n"):format(self.name, tostring(err)))
       line.abandon(this, err)
     end
@@ -81,6 +81,11 @@ local function remove(queue, this)
   end
 end
 
+-- Also when whoever owned it has ended.
+local function is_closed(self)
+  return self.is_closed or self.keeper:is_done()
+end
+
 -- The turn is over, or whoever fed the line was cancelled before it was.
 local function leave(turn)
   local self, this = turn.prompt, turn.line
@@ -101,7 +106,7 @@ end
 local leaving = { __close = leave }
 
 local function wait_turn(self, this)
-  while not self.is_closed and (self.holder or self.queue[1] ~= this) do
+  while not is_closed(self) and (self.holder or self.queue[1] ~= this) do
     core.park("prompt:feed")
   end
   remove(self.queue, this)
@@ -126,7 +131,7 @@ local function wrong(self, this, err, is_syntax)
 end
 
 local function note(self, text)
-  self.write(text .. " (:help locals)\n", "report")
+  line.write(self, text .. " (:help locals)", "report")
 end
 
 -- What is said of a line's locals that do not live on; of <close> it is said once.
@@ -159,7 +164,7 @@ local function take_part(self, this)
   this.feeder = core.current()
   local _ <close> = setmetatable({ prompt = self, line = this }, leaving)
   wait_turn(self, this)
-  if self.is_closed then
+  if is_closed(self) then
     return { kind = "error", error = cancellation(CLOSED), is_syntax = false }
   elseif this.is_interrupted then
     wrong(self, this, cancellation(line.INTERRUPTED), false)
@@ -213,7 +218,7 @@ end
 function prompt:feed(text, name)
   check_text("prompt:feed", text)
   check_feeder(self)
-  if self.is_closed then
+  if is_closed(self) then
     core.usage("prompt:feed: " .. CLOSED, 2)
   end
   local found = source.read(text, name or chunk_name(self, self.number + 1))
@@ -256,7 +261,7 @@ function prompt:evaluate(text, name)
   if found.kind == "empty" then
     return
   elseif found.kind == "incomplete" then
-    local _, message = load(text, "=" .. name, "t")
+    local _, message = source.load(text, name)
     error(error_of(message), 0)
   elseif found.kind ~= "chunk" then
     error(error_of(found.message or ("%s: a command cannot stand here"):format(name)), 0)
@@ -323,8 +328,8 @@ end
 ---@async
 ---@param reason string?
 function prompt:close(reason)
-  self.why_closed = reason or CLOSED
-  self.keeper:cancel(self.why_closed)
+  self.is_closed = true
+  self.keeper:cancel(reason or CLOSED)
   self.keeper:pawait()
 end
 
@@ -370,7 +375,8 @@ function repl.new(given)
     failures = 0, -- of lines that had returned or were in the background, each told when it happened
     lines = {}, -- task -> line, of those that have not been heard of
     queue = {},
-    locals = locals.new({ print = given.print }),
+    -- A local crosses to the pool with the functions that use it; a global of this name would not.
+    locals = locals.new({ print = given.print, tutti = require("tutti") }),
   }, prompt)
   self.keeper = core.start({ name = self.name, quiet = true, no_place = true, background = true,
     priority = 0 }, keep, self)

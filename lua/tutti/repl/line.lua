@@ -12,6 +12,7 @@
 ---@module "tutti.repl.line"
 local core = require("tutti.core")
 local errors = require("tutti.errors")
+local say = require("tutti.say")
 local unowned = require("tutti.unowned")
 
 local line = {}
@@ -30,29 +31,23 @@ function line.name(text)
   return name
 end
 
-local function write(prompt, text, kind)
-  prompt.write(text:find("\n$") and text or text .. "\n", kind)
+--- Have the prompt write whole lines.
+function line.write(prompt, text, kind)
+  local ok, err = pcall(prompt.write, text:find("\n$") and text or text .. "\n", kind)
+  if not ok then
+    say(("tutti: prompt \"%s\": %s\n"):format(prompt.name, core.text_of(err) or "its write failed"))
+  end
 end
+
+local write = line.write
 
 local function options_of(prompt)
   return { width = prompt.width(), color = prompt.color }
 end
 
+-- Loaded when there is something to show.
 local function show()
-  local found, module = pcall(require, "tutti.repl.show")
-  return found and module or {
-    values = function(list, n)
-      local texts = {}
-      for i = 1, n do
-        texts[i] = core.text_of(list[i])
-      end
-      return table.concat(texts, "\t")
-    end,
-    error = function(err)
-      local lines = err.traceback and errors.trace_lines(err) or {}
-      return errors.text(err) .. (#lines > 1 and "\n" .. table.concat(lines, "\n") or "")
-    end,
-  }
+  return require("tutti.repl.show")
 end
 
 --- Write values as the prompt shows them.
@@ -62,9 +57,14 @@ function line.write_values(prompt, values)
   end
 end
 
---- Write an error as the prompt shows it; nobody need be told of it again.
-function line.write_error(prompt, err)
+--- Write an error as the prompt shows it; nobody need be told of it again. Of the line's own it is not said
+--- which task it began in: that is what has just been typed.
+function line.write_error(prompt, err, name)
   errors.take_news(err)
+  local fields = core.error_fields(err)
+  local task = fields.task
+  fields.task = task ~= name and task or nil
+  local _ <close> = setmetatable({}, { __close = function() fields.task = task end })
   write(prompt, show().error(err, options_of(prompt)), "error")
 end
 
@@ -103,8 +103,7 @@ end
 
 -- The body of its task.
 local function run(this)
-  local main_chunk = this.f -- as tracebacks call it
-  local results = table.pack(main_chunk())
+  local results = table.pack(core.call(this.f))
   returned(this, results)
   return table.unpack(results, 1, results.n)
 end
@@ -168,7 +167,7 @@ function line.ended(this)
   elseif this.has_returned then
     rest_ended(this, state, err)
   elseif not this.outcome then
-    line.write_error(this.prompt, err)
+    line.write_error(this.prompt, err, this.name)
     let_go(this, this.is_command and { kind = "command", ok = false, error = err }
       or { kind = "error", error = err, is_syntax = false })
   end
@@ -191,7 +190,7 @@ function line.interrupt(this)
   end
   local err = core.error_new({ kind = "cancelled", message = ("cancelled: %s; what has not ended goes on "
     .. "as [%d]"):format(line.INTERRUPTED, this.number), reason = line.INTERRUPTED })
-  line.write_error(this.prompt, err)
+  line.write_error(this.prompt, err, this.name)
   let_go(this, { kind = "error", error = err, is_syntax = false })
 end
 

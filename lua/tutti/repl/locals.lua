@@ -14,6 +14,8 @@
 --- Invariant: a cell holds nothing but its own variable.
 ---@module "tutti.repl.locals"
 
+local source = require("tutti.repl.source")
+
 local locals = {}
 locals.__index = locals
 
@@ -135,9 +137,9 @@ local function head_of(self, used, keeper, values)
   return ("%slocal %s,%s=... return function(...) "):format(before, keeper, values)
 end
 
-local function body_of(source, kept, keeper, values)
-  local text, at = source.text, source.read.return_at
-  if source.is_expression then -- not in a tail call, so that the line is in tracebacks
+local function body_of(found, kept, keeper, values)
+  local text, at = found.text, found.read.return_at
+  if found.is_expression then -- not in a tail call, so that the line is in tracebacks
     return ("return %s(%s\n)"):format(values, text)
   elseif #kept == 0 then
     return text
@@ -163,15 +165,15 @@ end
 ---@field closed string[]      # its <close> variables
 ---@field is_lost boolean?     # a goto is in the way: what it declares does not live on
 
-local function compile(self, source, name, kept)
-  local used = used_of(self, source.read)
+local function compile(self, found, name, kept)
+  local used = used_of(self, found.read)
   if #used > USED_MAX then
     return nil, ("%s:1: the line uses %d locals of earlier lines, and at most %d fit into one function: "
       .. "make some of them fields of a table, or globals"):format(name, #used, USED_MAX)
   end
-  local keeper, values = free_name(source.read, "tutti__keep"), free_name(source.read, "tutti__values")
-  local text = head_of(self, used, keeper, values) .. body_of(source, kept, keeper, values) .. "\nend"
-  local outer, message = load(text, "=" .. name, "t")
+  local keeper, values = free_name(found.read, "tutti__keep"), free_name(found.read, "tutti__values")
+  local text = head_of(self, used, keeper, values) .. body_of(found, kept, keeper, values) .. "\nend"
+  local outer, message = source.load(text, name)
   if not outer then
     return nil, message
   end
@@ -186,13 +188,13 @@ local function compile(self, source, name, kept)
 end
 
 --- Compile a chunk that compiles by itself; what it declares lives on once its function has run to its end.
----@param source tutti.repl.source
+---@param found tutti.repl.source
 ---@return tutti.repl.compiled
-function locals:compile(source, name)
-  local kept, closed = kept_of(source.read)
-  local f, message = compile(self, source, name, kept)
+function locals:compile(found, name)
+  local kept, closed = kept_of(found.read)
+  local f, message = compile(self, found, name, kept)
   if not f and #kept > 0 and message:find("jumps into the scope of local", 1, true) then
-    f = compile(self, source, name, {})
+    f = compile(self, found, name, {})
     return { f = f, message = message, closed = closed, is_lost = f ~= nil }
   end
   return { f = f, message = message, closed = closed }

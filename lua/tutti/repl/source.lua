@@ -16,10 +16,25 @@ local source = {}
 ---@field is_background boolean?
 ---@field message string?         # of an error
 
--- An error at the end of the text is no error yet. A newline there ends a string that nobody has closed.
+--- As `load`; the message is a text with a place, whatever is wrong.
+---@return function? f, string? message
+function source.load(text, name)
+  local _, f, message = pcall(load, text, "=" .. name, "t") -- else the task's handler would get the message
+  if not f and not message:find("^[^\n]*:%d+: ") then
+    message = ("%s:1: %s"):format(name, message) -- "C stack overflow": it nests too deep
+  end
+  return f, message
+end
+
+-- An error at the end of the text is no error yet. A newline there ends a string that nobody has closed; what
+-- is found wrong only at the end (a break outside a loop) is in the last line of the text itself.
 local function compiles(text, name)
-  local f, message = load(text .. "\n", "=" .. name, "t")
-  return f ~= nil, message, message and message:find("<eof>$") ~= nil
+  local f, message = source.load(text .. "\n", name)
+  if f or message:find("<eof>$") then
+    return f ~= nil, message, not f
+  end
+  local _, plain = source.load(text, name)
+  return false, plain and not plain:find("<eof>$") and plain or message, false
 end
 
 -- What a statement can begin with besides a name.
