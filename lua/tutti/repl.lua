@@ -228,7 +228,8 @@ function prompt:feed(text, name)
     return { kind = "values", n = 0 }
   end
   self.number = self.number + 1
-  local this = { prompt = self, number = self.number, chunk = name or chunk_name(self, self.number), text = text,
+  local chunk = name or chunk_name(self, self.number)
+  local this = { prompt = self, number = self.number, chunk = chunk, text = text,
     source = found, name = line.name(text), is_background = found.is_background,
     is_command = found.kind == "command" }
   self.queue[#self.queue + 1] = this
