@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "cli/prompt_history.h"
+#include "cli/prompt_paste.h"
 #include "cli/prompt_tab.h"
 #include "cli/readline.h"
 
@@ -76,7 +77,7 @@ static int on_interrupt_key(int count, int key)
     (void)count;
     (void)key;
     is_interrupted = true;
-    was_typed = *rl->rl_end > 0;
+    was_typed = cli_paste_drop() || *rl->rl_end > 0;
     *rl->rl_point = *rl->rl_end;
     (void)rl->rl_insert_text("^C");
     rl->rl_redisplay();
@@ -147,7 +148,7 @@ static void on_line(char *line)
         return;
     }
     outcome = line == NULL ? CLI_EDIT_END : CLI_EDIT_LINE;
-    taken = line;
+    taken = cli_paste_join(line);
 }
 
 static void begin(const char *prompt)
@@ -159,6 +160,7 @@ static void begin(const char *prompt)
     if (is_resized)
         rl->rl_reset_screen_size();
     is_resized = false;
+    cli_paste_begin(prompt);
     rl->rl_callback_handler_install(prompt, on_line);
 }
 
@@ -191,7 +193,7 @@ static void resume_line(void)
 
 static bool drop(void)
 {
-    bool typed = *rl->rl_end > 0;
+    bool typed = cli_paste_drop() || *rl->rl_end > 0;
     *rl->rl_point = *rl->rl_end;
     rl->rl_redisplay();
     (void)rl->rl_crlf();
@@ -244,11 +246,11 @@ const struct cli_editor *cli_editor_readline_open(int fd)
     (void)setvbuf(out, NULL, _IOFBF, 64 * 1024);
     set_variables(out);
     (void)rl->rl_initialize();
-    (void)rl->rl_variable_bind("enable-bracketed-paste", "on");
     rl->using_history();
     rl->stifle_history(CLI_HISTORY_MAX);
     bind('C' & 0x1F, on_interrupt_key);
     bind('Z' & 0x1F, on_suspend_key);
     bind('\t', on_tab_key);
+    cli_paste_open(rl);
     return &editor;
 }

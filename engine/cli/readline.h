@@ -19,7 +19,9 @@ typedef int cli_readline_command(int count, int key);
     FUNCTION(int, rl_initialize, (void))                                                            \
     FUNCTION(int, rl_variable_bind, (const char *name, const char *value))                          \
     FUNCTION(int, rl_bind_key_in_map, (int key, cli_readline_command *command, void *map))          \
+    FUNCTION(int, rl_bind_keyseq_in_map, (const char *keys, cli_readline_command *, void *map))     \
     FUNCTION(void *, rl_get_keymap_by_name, (const char *name))                                     \
+    FUNCTION(int, rl_read_key, (void))                                                              \
     FUNCTION(void, rl_callback_handler_install, (const char *prompt, void (*take)(char *line)))     \
     FUNCTION(void, rl_callback_handler_remove, (void))                                              \
     FUNCTION(void, rl_callback_read_char, (void))                                                   \
@@ -36,6 +38,8 @@ typedef int cli_readline_command(int count, int key);
     FUNCTION(int, rl_newline, (int count, int key))                                                 \
     FUNCTION(int, rl_insert_text, (const char *text))                                               \
     FUNCTION(int, rl_delete_text, (int from, int to))                                               \
+    FUNCTION(void, rl_replace_line, (const char *text, int forgets_undo))                           \
+    FUNCTION(int, rl_set_prompt, (const char *prompt))                                              \
     FUNCTION(int, rl_begin_undo_group, (void))                                                      \
     FUNCTION(int, rl_end_undo_group, (void))                                                        \
     FUNCTION(void, rl_free_line_state, (void))                                                      \

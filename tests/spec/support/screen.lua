@@ -130,6 +130,12 @@ function screen:type(text)
   end
 end
 
+--- Paste text as a terminal does: all at once, between brackets if the program has asked for that.
+function screen:paste(text)
+  write_all(self.folder .. "/paste", text)
+  tmux(self, "load-buffer", self.folder .. "/paste", ";", "paste-buffer", "-p", "-d")
+end
+
 --- Change the size of the terminal.
 function screen:resize(cols, rows)
   tmux(self, "resize-window", "-x", cols, "-y", rows)
