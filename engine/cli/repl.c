@@ -15,7 +15,7 @@
 #include "cli/prompt.h"
 #include "cli/view.h"
 
-/* Run a chunk of ours as the main task. What is typed finds tutti as a global. */
+/* Run a chunk of ours as the main task. */
 static int run_chunk(struct cli_host *host, const char *chunk, const char *name)
 {
     if (luaL_loadbufferx(host->L, chunk, strlen(chunk), "=prompt", "t") != LUA_OK) {
@@ -27,13 +27,13 @@ static int run_chunk(struct cli_host *host, const char *chunk, const char *name)
 
 static int run_prompt(struct cli_host *host)
 {
-    return run_chunk(host, "tutti = require('tutti') require('tutti.repl.terminal').run()", "prompt");
+    return run_chunk(host, "require('tutti.repl.terminal').run()", "prompt");
 }
 
 static int run_batch(struct cli_host *host)
 {
     const char *file = host->script->file;
-    return run_chunk(host, "tutti = require('tutti') require('tutti.repl.batch').run()",
+    return run_chunk(host, "require('tutti.repl.batch').run()",
                      file == NULL ? "stdin" : file);
 }
 

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
--- What a person sees while a line is edited: pastes, long lines, wide characters at the edge, output
--- that comes meanwhile, a terminal that changes its size.
+-- What a person sees while a line is edited: pastes, long lines, wide characters at the edge,
+-- output that comes meanwhile, a terminal that changes its size.
 --
 -- Screens are compared with tests/spec/expected/*.txt; TUTTI_WRITE_EXPECTED=1 writes those.
 local prompt = require("tests.spec.support.prompt")
