@@ -19,6 +19,7 @@ local function is_internal(line)
   return line:find("^\t%[C%]: in %?$")
     or line:find("^\t%[C%]: in function <0x")
     or line:find("^\t%[C%]: in %w+ 'tutti%.core%.")
+    or line:find("^\t%[C%]: in %w+ 'tutti__") -- what the Lua half calls by such a name
     or line:find("^\ttutti/[%w_/]+%.lua:")
     or line:find("^\t%(%.%.%.tail calls%.%.%.%)$")
 end

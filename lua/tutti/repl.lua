@@ -18,6 +18,8 @@ local options = require("tutti.options")
 local say = require("tutti.say")
 local source = require("tutti.repl.source")
 
+local tutti__call = core.call -- by this name tracebacks leave it out
+
 local repl = {}
 
 ---@class tutti.repl.prompt
@@ -272,7 +274,7 @@ function prompt:evaluate(text, name)
     error(error_of(compiled.message), 0)
   end
   note_lost(self, compiled)
-  return compiled.f()
+  return tutti__call(compiled.f)
 end
 
 -- ---- what goes on --------------------------------------------------------------------------
