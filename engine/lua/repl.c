@@ -232,7 +232,7 @@ int tutti_repl_free(tutti_repl *repl)
         if (!is_here(repl))
             return TUTTI_EINVAL;
         repl->box->repl = NULL;
-        struct call call = { .repl = repl, .method = "close" };
+        struct call call = { .repl = repl, .method = "stop" };
         rc = enter(repl->lua, call_method, &call);
         drop_refs(repl);
     }

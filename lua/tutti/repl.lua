@@ -327,12 +327,18 @@ function prompt:join()
   self.joiner = nil
 end
 
+--- Cancel all that is left; what that takes goes on by itself. Nothing that was fed begins any more.
+---@param reason string?
+function prompt:stop(reason)
+  self.is_closed = true
+  self.keeper:cancel(reason or CLOSED)
+end
+
 --- Cancel all that is left, and wait for its end.
 ---@async
 ---@param reason string?
 function prompt:close(reason)
-  self.is_closed = true
-  self.keeper:cancel(reason or CLOSED)
+  self:stop(reason)
   self.keeper:pawait()
 end
 

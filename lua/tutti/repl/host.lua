@@ -23,16 +23,12 @@ local function feed(self, entry)
   self.done(ok and outcome.kind or "error")
 end
 
-local function start(self, is_background, f, ...)
-  local task = core.start({ name = self.prompt.name, quiet = true, no_place = true, detach = true,
-    background = is_background }, f, self, ...)
-  internal.tasks[task] = true
-end
-
 function host:feed(text)
   local entry = { text = text }
   self.fed[#self.fed + 1] = entry
-  start(self, false, feed, entry)
+  local task = core.start({ name = self.prompt.name, quiet = true, no_place = true, detach = true }, feed,
+    self, entry)
+  internal.tasks[task] = true
 end
 
 --- Ctrl-C at once after Enter is for the text that has been fed, although its task has not begun.
@@ -47,9 +43,8 @@ function host:interrupt()
   return entry ~= nil
 end
 
---- Cancel what it runs; what that takes goes on by itself.
-function host:close()
-  start(self, true, function() self.prompt:close() end)
+function host:stop()
+  self.prompt:stop()
 end
 
 -- The arguments of `print`, as print itself would show them.
