@@ -186,6 +186,10 @@ static void read_keys(void)
     case CLI_EDIT_LINE:
         end_line("line", text);
         break;
+    case CLI_EDIT_CUT:
+        end_line("line", text);
+        (void)post_interrupt();
+        break;
     case CLI_EDIT_INTERRUPT:
         end_line("interrupt", text);
         break;
@@ -312,11 +316,11 @@ static void wait_and_read(bool has_terminal)
     struct pollfd fds[] = { { .fd = prompt.wake_fd, .events = POLLIN },
                             { .fd = STDIN_FILENO, .events = POLLIN } };
     int ms = has_terminal ? draw_text() : -1;
-    if (poll(fds, has_terminal ? 2 : 1, ms) <= 0)
-        return;
-    if ((fds[0].revents & POLLIN) != 0)
+    bool is_ready = has_terminal && prompt.editor->is_ready != NULL && prompt.editor->is_ready();
+    int count_ready = poll(fds, has_terminal ? 2 : 1, is_ready ? 0 : ms);
+    if (count_ready > 0 && (fds[0].revents & POLLIN) != 0)
         (void)!read(prompt.wake_fd, &count, sizeof count);
-    if (has_terminal && fds[1].revents != 0)
+    if (is_ready || (count_ready > 0 && has_terminal && fds[1].revents != 0))
         read_keys();
 }
 

@@ -15,6 +15,7 @@
 enum cli_edit {
     CLI_EDIT_MORE,      /* the line goes on */
     CLI_EDIT_LINE,      /* Enter */
+    CLI_EDIT_CUT,       /* Enter, with Ctrl-C at once behind it */
     CLI_EDIT_INTERRUPT, /* Ctrl-C */
     CLI_EDIT_END,       /* Ctrl-D, or the terminal is gone */
     CLI_EDIT_SUSPEND    /* Ctrl-Z; the line goes on later */
@@ -27,6 +28,9 @@ struct cli_editor {
     /* fd 0 can be read. Of a line *text is set (malloc; the caller's to free). After anything but
      * MORE and SUSPEND the terminal is as it was found. */
     enum cli_edit (*read)(char **text);
+
+    /* Are there keys for `read` that are not in fd 0 any more? NULL: never. */
+    bool (*is_ready)(void);
 
     /* Give the terminal back in the middle of a line, and take it again. */
     void (*pause)(void);

@@ -13,9 +13,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -37,14 +39,65 @@ static bool has_line;
 
 /* ---- the terminal ------------------------------------------------------------------------- */
 
-static void prepare(int meta)
+enum { KEY_INTERRUPT = 'C' & 0x1F, KEY_SUSPEND = 'Z' & 0x1F, AHEAD_BYTES = 64 * 1024 };
+
+/* Keys that came before the terminal was given back: they are meant for the prompt, and Ctrl-C
+ * among them is a key that would not make a signal any more. */
+static struct {
+    unsigned char keys[AHEAD_BYTES];
+    size_t from, to;
+} ahead;
+
+static void set_signal_keys(bool make_signals)
 {
     struct termios now;
-    rl->rl_prep_terminal(meta);
     if (tcgetattr(STDIN_FILENO, &now) != 0)
         return;
-    now.c_lflag &= ~(tcflag_t)ISIG;
-    (void)tcsetattr(STDIN_FILENO, TCSADRAIN, &now);
+    now.c_lflag = make_signals ? now.c_lflag | ISIG : now.c_lflag & ~(tcflag_t)ISIG;
+    (void)tcsetattr(STDIN_FILENO, make_signals ? TCSANOW : TCSADRAIN, &now);
+}
+
+static void prepare(int meta)
+{
+    rl->rl_prep_terminal(meta);
+    set_signal_keys(false);
+}
+
+static void read_ahead(void)
+{
+    int count = 0;
+    memmove(ahead.keys, ahead.keys + ahead.from, ahead.to - ahead.from);
+    ahead.to -= ahead.from;
+    ahead.from = 0;
+    if (ioctl(STDIN_FILENO, FIONREAD, &count) != 0 || count <= 0)
+        return;
+    size_t room = sizeof ahead.keys - ahead.to;
+    ssize_t size = read(STDIN_FILENO, ahead.keys + ahead.to, (size_t)count < room ? (size_t)count : room);
+    ahead.to += size > 0 ? (size_t)size : 0;
+}
+
+/* Every Ctrl-C from here on is a signal; those before are among the keys that are read now. */
+static void restore(void)
+{
+    set_signal_keys(true);
+    read_ahead();
+    rl->rl_deprep_terminal();
+}
+
+/* Was Ctrl-C typed ahead? It drops what was typed before it. */
+static bool take_interrupt(void)
+{
+    const unsigned char *key = (const unsigned char *)memrchr(ahead.keys + ahead.from, KEY_INTERRUPT,
+                                                              ahead.to - ahead.from);
+    if (key == NULL)
+        return false;
+    ahead.from = (size_t)(key - ahead.keys) + 1;
+    return true;
+}
+
+static bool is_ready(void)
+{
+    return ahead.from < ahead.to;
 }
 
 /* In the middle of a paste the library reads on: the end of the program must not wait for that. */
@@ -52,6 +105,8 @@ static int get_key(FILE *stream)
 {
     (void)stream;
     unsigned char byte = 0;
+    if (is_ready())
+        return ahead.keys[ahead.from++];
     while (cli_prompt_wait_key()) {
         ssize_t size = read(STDIN_FILENO, &byte, 1);
         if (size == 1)
@@ -60,6 +115,13 @@ static int get_key(FILE *stream)
             break;
     }
     return EOF;
+}
+
+/* The library asks within its own patience for what may be the rest of a key. */
+static int is_key_there(void)
+{
+    struct pollfd ready = { .fd = STDIN_FILENO, .events = POLLIN };
+    return is_ready() || poll(&ready, 1, rl->rl_set_keyboard_input_timeout(-1) / 1000) > 0;
 }
 
 /* Whole lines, above the one that is edited. */
@@ -147,8 +209,11 @@ static void on_line(char *line)
         taken = was_typed ? strdup("typed") : NULL;
         return;
     }
-    outcome = line == NULL ? CLI_EDIT_END : CLI_EDIT_LINE;
+    outcome = line == NULL ? CLI_EDIT_END : take_interrupt() ? CLI_EDIT_CUT : CLI_EDIT_LINE;
     taken = cli_paste_join(line);
+    if (outcome == CLI_EDIT_CUT)
+        (void)fputs("^C", *rl->rl_outstream);
+    (void)fflush(*rl->rl_outstream);
 }
 
 static void begin(const char *prompt)
@@ -177,7 +242,7 @@ static void pause_line(void)
 {
     is_paused = true;
     (void)rl->rl_clear_visible_line();
-    rl->rl_deprep_terminal();
+    restore();
     (void)fflush(*rl->rl_outstream);
 }
 
@@ -229,13 +294,16 @@ static void set_variables(FILE *out)
     *rl->rl_catch_sigwinch = 0;
     *rl->rl_change_environment = 0;
     *rl->rl_getc_function = get_key;
+    *rl->rl_input_available_hook = is_key_there;
     *rl->rl_prep_term_function = prepare;
+    *rl->rl_deprep_term_function = restore;
 }
 
 const struct cli_editor *cli_editor_readline_open(int fd)
 {
     static const struct cli_editor editor = {
-        .begin = begin, .read = read_key, .pause = pause_line, .resume = resume_line, .drop = drop,
+        .begin = begin, .read = read_key, .is_ready = is_ready, .pause = pause_line,
+        .resume = resume_line, .drop = drop,
         .resize = resize, .above = above, .remember = remember,
     };
     rl = cli_readline_open();
@@ -248,8 +316,8 @@ const struct cli_editor *cli_editor_readline_open(int fd)
     (void)rl->rl_initialize();
     rl->using_history();
     rl->stifle_history(CLI_HISTORY_MAX);
-    bind('C' & 0x1F, on_interrupt_key);
-    bind('Z' & 0x1F, on_suspend_key);
+    bind(KEY_INTERRUPT, on_interrupt_key);
+    bind(KEY_SUSPEND, on_suspend_key);
     bind('\t', on_tab_key);
     cli_paste_open(rl);
     return &editor;

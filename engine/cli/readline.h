@@ -43,6 +43,7 @@ typedef int cli_readline_command(int count, int key);
     FUNCTION(int, rl_begin_undo_group, (void))                                                      \
     FUNCTION(int, rl_end_undo_group, (void))                                                        \
     FUNCTION(void, rl_free_line_state, (void))                                                      \
+    FUNCTION(int, rl_set_keyboard_input_timeout, (int us))                                          \
     FUNCTION(void, using_history, (void))                                                           \
     FUNCTION(void, add_history, (const char *line))                                                 \
     FUNCTION(void, stifle_history, (int count))                                                     \
@@ -55,7 +56,9 @@ typedef int cli_readline_command(int count, int key);
     VARIABLE(int, rl_catch_sigwinch)                                                                \
     VARIABLE(int, rl_change_environment)                                                            \
     VARIABLE(int (*)(FILE *), rl_getc_function)                                                     \
+    VARIABLE(int (*)(void), rl_input_available_hook)                                                \
     VARIABLE(void (*)(int), rl_prep_term_function)                                                  \
+    VARIABLE(void (*)(void), rl_deprep_term_function)                                               \
     VARIABLE(char *, rl_line_buffer)                                                                \
     VARIABLE(int, rl_point)                                                                         \
     VARIABLE(int, rl_end)

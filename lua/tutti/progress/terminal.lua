@@ -1,8 +1,9 @@
 -- SPDX-License-Identifier: MIT
---- Programs and the terminal while the live view has it.
+--- Programs and the terminal while the live view has it, or the prompt.
 ---
 ---     stdout = "inherit"           its lines go where print goes, above the view, each whole
----     stdin = { inherit = true }   it gets the terminal itself; the view is put away until it has ended
+---     stdin = { inherit = true }   it gets the terminal itself; the view, or the line that is typed at the
+---                                  prompt, is put away until it has ended
 ---
 --- Layer: the Lua half. Thread: any state's home; `lend` has an effect in the loop state only.
 --- Invariant: the view is put away exactly as often as `lent` has tasks.
@@ -45,8 +46,26 @@ function terminal.check()
   end
 end
 
+local lending = setmetatable({}, { __close = function() session.prompt.release() end })
+
+-- At the prompt: until the task has ended, whose failure stays its owner's.
+local function lend_prompt(task)
+  session.prompt.hold()
+  local watcher = core.start({ name = "terminal", detach = true, background = true, quiet = true,
+    no_place = true, priority = 0 }, function()
+    local _ <close> = lending
+    local next_ended, list, at, _ <close> = require("tutti").completed({ task }, { cancel = false })
+    next_ended(list, at)
+  end)
+  require("tutti.repl.internal").tasks[watcher] = true
+end
+
 --- The terminal is this task's until it has ended.
 function terminal.lend(task)
+  if session.prompt then
+    lend_prompt(task)
+    return
+  end
   if session.view and session.progress == "tty" then
     session.view.hold()
     lent[#lent + 1] = task

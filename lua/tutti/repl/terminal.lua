@@ -28,8 +28,14 @@ end
 
 --- One line that is typed behind `shown`: "line" and its text, "interrupt" and whether something
 --- was typed, or "end". It awaits.
-local function read(shown)
-  return core.uv_await(session.prompt.read, shown)
+local function read(self, shown)
+  return core.uv_await(function(callback)
+    self.is_reading = true
+    session.prompt.read(shown, function(...)
+      self.is_reading = false -- from now on, although who waits runs later: Ctrl-C may come before that
+      callback(...)
+    end)
+  end)
 end
 
 -- ---- leaving -------------------------------------------------------------------------------
@@ -43,13 +49,13 @@ local function describe(list)
 end
 
 -- Ctrl-D: what goes on is cancelled after a question. Without an answer the terminal is gone.
-local function may_leave(prompt)
-  local list = prompt:running()
+local function may_leave(self)
+  local list = self.prompt:running()
   if #list == 0 then
     return true
   end
   say(("%d still running:\n%s"):format(#list, describe(list)))
-  local kind, answer = read("cancel them and leave? [y/N] ")
+  local kind, answer = read(self, "cancel them and leave? [y/N] ")
   return kind == "end" or kind == "line" and answer:lower():find("^%s*y") ~= nil
 end
 
@@ -84,9 +90,7 @@ end
 local function serve(self)
   while true do
     local before = self.before
-    self.is_reading = true
-    local kind, text = read(before and MORE or PRIMARY)
-    self.is_reading = false
+    local kind, text = read(self, before and MORE or PRIMARY)
     self.before = nil
     if kind == "line" then
       self.before = take_line(self, before, text)
@@ -94,7 +98,7 @@ local function serve(self)
       if not before and not text then
         say(LEAVE)
       end
-    elseif may_leave(self.prompt) then
+    elseif may_leave(self) then
       return
     end
     self.is_interrupted = false
