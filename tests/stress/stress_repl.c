@@ -14,8 +14,10 @@ enum { PROMPTS = 4, LIMIT_S = 60 };
 /* ThreadSanitizer holds signals back until a call that it intercepts, which a loop in Lua never makes. */
 #if defined(__SANITIZE_THREAD__) || defined(TUTTI_TSAN)
 #define LOOP "tutti.sleep(60)"
+#define PREEMPT TUTTI_PREEMPT_HOOK /* pool tasks only */
 #else
 #define LOOP "while true do end"
+#define PREEMPT TUTTI_PREEMPT_SIGNAL
 #endif
 
 static const char *const texts[] = {
@@ -170,7 +172,7 @@ static int drain(void)
 int main(void)
 {
     tutti_config config = { .struct_size = sizeof config, .workers = stress_workers(2),
-                            .loop = TUTTI_LOOP_CALLER, .preempt = TUTTI_PREEMPT_SIGNAL };
+                            .loop = TUTTI_LOOP_CALLER, .preempt = PREEMPT };
     pthread_t thread;
     TAP_BEGIN();
     rng = tap_seed();
