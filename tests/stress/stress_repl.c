@@ -12,7 +12,7 @@
 enum { PROMPTS = 4, LIMIT_S = 60 };
 
 /* ThreadSanitizer holds signals back until a call that it intercepts, which a loop in Lua never makes. */
-#if defined(__SANITIZE_THREAD__) || defined(TUTTI_TSAN)
+#ifdef TUTTI_TSAN
 #define LOOP "tutti.sleep(60)"
 #define PREEMPT TUTTI_PREEMPT_HOOK /* pool tasks only */
 #else

@@ -10,11 +10,12 @@
 #include <lauxlib.h>
 #include <lualib.h>
 
+#include "base/atomic.h"
 #include "support/tap.h"
 #include "tutti_lua.h"
 
 /* ThreadSanitizer holds signals back until a call that it intercepts, which a loop in Lua never makes. */
-#if defined(__SANITIZE_THREAD__) || defined(TUTTI_TSAN)
+#ifdef TUTTI_TSAN
 enum { HAS_SIGNALS = 0 };
 #else
 enum { HAS_SIGNALS = 1 };
