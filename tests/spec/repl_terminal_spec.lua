@@ -132,10 +132,13 @@ describe("Ctrl-C while a line runs", function()
   end
 
   it("ends an await", function() interrupts("tutti.sleep(1000)") end)
-  it("ends a loop", function() interrupts("while true do end") end)
-  it("ends a loop that has begun for certain", function()
-    interrupts("print('be' .. 'gun') while true do end", "\nbegun\n$")
-  end)
+  if os.getenv("TUTTI_PREEMPT") ~= "hook" then -- it interrupts pool tasks only
+    it("ends a loop", function() interrupts("while true do end") end)
+    it("ends a loop that has begun for certain", function()
+      interrupts("print('be' .. 'gun') while true do end", "\nbegun\n$")
+    end)
+  end
+
   it("ends a program", function()
     interrupts("tutti.exec{ 'sh', '-c', 'echo begun; exec sleep 1000', stdout = 'inherit' }:await()",
       "\nbegun\n$")
@@ -334,8 +337,8 @@ describe("without readline", function()
       s:type("abc")
       s:keys("C-c")
       s:wait_for("abc%^C\n.*tutti>\n$")
-      s:type("while true do end\n")
-      s:wait_for("end\n$")
+      s:type("tutti.sleep(1000)\n")
+      s:wait_for("1000%)\n$")
       s:keys("C-c")
       s:wait_for("interrupted.*\ntutti>\n$")
       s:type("io.read()\nwords\n")
