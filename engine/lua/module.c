@@ -32,6 +32,7 @@
 #include "lua/sources.h"
 #include "lua/start.h"
 #include "lua/supervise.h"
+#include "lua/trace.h"
 #include "lua/tree.h"
 #include "lua/uv.h"
 #include "lua/worker.h"
@@ -401,6 +402,7 @@ int luaopen_tutti_core(lua_State *L)
     tutti__lua_functions(L, lua, tutti__error_functions);
     tutti__lua_functions(L, lua, tutti__tree_functions);
     tutti__lua_functions(L, lua, tutti__look_functions);
+    tutti__lua_functions(L, lua, tutti__trace_functions);
     tutti__lua_functions(L, lua, tutti__start_functions);
     tutti__lua_functions(L, lua, tutti__await_functions);
     tutti__lua_functions(L, lua, tutti__scope_functions);

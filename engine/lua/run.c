@@ -14,6 +14,7 @@
 #include "lua/interrupt.h"
 #include "lua/start.h"
 #include "lua/stuck.h"
+#include "lua/trace.h"
 
 enum { POOL_MAX = 1024 };
 
@@ -246,16 +247,21 @@ void tutti__run_record(lua_State *L, struct tutti__record *record)
     if (co == NULL) {
         co = start(L, record);
         count = 1;
+        if (tutti__trace_is_on(lua))
+            tutti__trace_task_begins(L, record);
     } else {
         lua_pushthread(co);
         lua_xmove(co, L, 1); /* keeps it alive while it runs */
     }
     lua->current = record;
     record->state = TUTTI_TASK_RUNNING;
+    uint64_t began_ns = tutti__trace_is_on(lua) ? tutti__bridge_now_ns(lua->engine) : 0;
     lua_State *previous = tutti__interrupt_enter(lua, co);
     int status = lua_resume(co, L, count, &count);
     tutti__interrupt_leave(lua, previous);
     lua->current = NULL;
+    if (began_ns != 0)
+        tutti__trace_ran(L, record, began_ns);
     if (status != LUA_YIELD)
         hear_cancels(lua);
     if (status == LUA_OK) {

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "lua/supervise.h"
+#include "lua/trace.h"
 
 /* ---- telling ------------------------------------------------------------------------------ */
 
@@ -98,6 +99,8 @@ static void tell(lua_State *L, struct tutti__record *record)
 {
     tutti__record_push(L, record);
     int index = lua_gettop(L);
+    if (tutti__trace_is_on(record->lua))
+        tutti__trace_task_ends(L, record, index);
     while (record->waiters_first != NULL) {
         struct tutti__waiter *waiter = record->waiters_first;
         tutti__waiter_unlink(waiter);

@@ -37,7 +37,8 @@ struct tutti__edge_home;
 struct tutti__lua;
 struct tutti__listener;
 struct tutti__record;
-struct tutti__shared;
+struct tutti__trace;
+struct tutti__trace_buffer;
 struct tutti__testing;
 
 /* A line of the script whose text is kept, see place.h. */
@@ -242,7 +243,8 @@ struct tutti__lua {
     struct tutti__ready ready[TUTTI__PRIORITIES];
     struct tutti__record *settled_first; /* settled, waiters not yet told */
     struct tutti__record *settled_last;
-    struct tutti__shared *shared; /* what all states of the engine have in common */
+    struct tutti__trace *trace;   /* [const] the engine's, see trace.h */
+    struct tutti__trace_buffer *trace_buffer; /* where this state's events go; NULL: there was none yet */
     struct tutti__record **slots; /* slot -> record or NULL; slot 0 is not used */
     uint32_t slots_size;
     uint32_t slots_used;   /* high water */

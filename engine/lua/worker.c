@@ -20,6 +20,7 @@
 #include "lua/module.h"
 #include "lua/proxy.h"
 #include "lua/signal.h"
+#include "lua/trace.h"
 #include "tutti_lua.h"
 
 struct tutti__shared {
@@ -27,6 +28,7 @@ struct tutti__shared {
     char *path;  /* [mu] package.path of the loop state */
     char *cpath; /* [mu] */
     struct tutti__circles circles;
+    struct tutti__trace *trace; /* [const] */
     bool is_program;         /* [const once a script runs] */
     struct tutti__signals *signals; /* [const] */
     struct tutti__lua *loop; /* [loop] the loop state's half; NULL once that state has ended */
@@ -39,6 +41,7 @@ static void free_shared(void *slot)
     struct tutti__shared *shared = (struct tutti__shared *)slot;
     pthread_mutex_destroy(&shared->mu);
     tutti__signals_free(shared->signals);
+    tutti__trace_free(shared->trace);
     pthread_mutex_destroy(&shared->circles.mu);
     free(shared->path);
     free(shared->cpath);
@@ -54,7 +57,10 @@ struct tutti__shared *tutti__shared_of(tutti_engine *engine)
     if (shared == NULL)
         return NULL;
     shared->signals = tutti__signals_new(engine);
-    if (shared->signals == NULL) {
+    shared->trace = tutti__trace_new();
+    if (shared->signals == NULL || shared->trace == NULL) {
+        tutti__signals_free(shared->signals);
+        tutti__trace_free(shared->trace);
         free(shared);
         return NULL;
     }
@@ -63,6 +69,12 @@ struct tutti__shared *tutti__shared_of(tutti_engine *engine)
     /* The loop state is made before any worker can ask, so this is done once, on one thread. */
     tutti__bridge_set_lua(engine, shared, free_shared);
     return shared;
+}
+
+struct tutti__trace *tutti__shared_trace(tutti_engine *engine)
+{
+    struct tutti__shared *shared = tutti__shared_of(engine);
+    return shared == NULL ? NULL : shared->trace;
 }
 
 struct tutti__circles *tutti__shared_circles(tutti_engine *engine)

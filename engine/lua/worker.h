@@ -28,6 +28,9 @@ struct tutti__signals *tutti__shared_signals(tutti_engine *engine);
 /* The loop state has ended: nothing is given to its root any more. Thread: the loop's. */
 void tutti__shared_forget(struct tutti__lua *lua);
 
+/* Its trace, see trace.h; NULL: no memory. Thread: any. */
+struct tutti__trace *tutti__shared_trace(tutti_engine *engine);
+
 /* What is known of who waits for whom, see circle.h. NULL: nothing is shared yet. Thread: any. */
 struct tutti__circles;
 struct tutti__circles *tutti__shared_circles(tutti_engine *engine);

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "lua/graph.h"
+#include "lua/worker.h"
 
 #define WORLD_BYTES offsetof(struct tutti__lua, main)
 #define ASIDE_BYTES offsetof(struct tutti__lua, running) /* with what is set once: records ask for it */
@@ -43,6 +44,11 @@ void tutti__world_open(lua_State *L, struct tutti__lua *lua, tutti_engine *engin
 {
     lua->ref_service = lua->ref_slots = lua->ref_tasks = LUA_NOREF;
     lua->engine = engine;
+    lua->trace = tutti__shared_trace(engine);
+    if (lua->trace == NULL) {
+        luaL_error(L, "not enough memory for an engine");
+        return;
+    }
     lua->service = lua_newthread(L);
     lua->ref_service = luaL_ref(L, LUA_REGISTRYINDEX);
     lua->ref_slots = new_table_ref(L, NULL);

@@ -28,6 +28,7 @@ commands.list = {
   load = { module = "code", usage = "FILE", text = "run a file as one chunk; its locals live on" },
   tasks = { module = "tasks", usage = "", text = "the tasks that go on: state, age, what each waits for" },
   time = { module = "code", usage = "EXPR", text = "how long it takes; a task that it gives is awaited" },
+  trace = { module = "trace", usage = "on FILE | off", text = "write what runs where to FILE, for Perfetto" },
   type = { module = "code", usage = "EXPR", text = "the types of its values" },
   why = { module = "tasks", usage = "T", text = "what a task waits for, to the root, and whom it holds up" },
 }
