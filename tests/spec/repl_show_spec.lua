@@ -239,7 +239,7 @@ describe("random tables", function()
   it("never raise, and give a bounded text of valid UTF-8 without control bytes", function()
     local seed = os.time()
     math.randomseed(seed)
-    for round = 1, build.is_release and 300 or 60 do
+    for round = 1, build.is_release and 300 or 30 do
       local value = random_table({}, 1)
       local shown = show.value(value, { width = math.random(1, 200) })
       local where = ("seed %d, round %d"):format(seed, round)
@@ -251,7 +251,7 @@ describe("random tables", function()
 
   it("of great size take few instructions", function()
     local wide, deep = {}, {}
-    for i = 1, 300000 do
+    for i = 1, build.is_release and 300000 or 30000 do
       wide[i] = { i }
       wide["k" .. i] = i
     end
