@@ -210,7 +210,8 @@ static struct tutti__record *next_of(const struct tutti__record *root, struct tu
 }
 
 /* core.tree([most]) -> list of { id, name, kind, state (a number), age, line, started, waits_for, depth,
- * task } of all that have not settled, or of the first so many, in preorder, newest child first   [-1, +1, v] */
+ * task } of all that have not settled, or of the first so many, in preorder, newest child first
+ * [-1, +1, v] */
 static int l_tree(lua_State *L)
 {
     struct tutti__lua *lua = tutti__lua_of(L);

@@ -6,9 +6,9 @@
 ---     ...
 ---     trace.off()            --> how many events, how many were lost, why
 ---
---- Each run of a task, from a wait to the next, is a slice on the row of its thread; each task is a row of its
---- own from its first run to its end, and so are programs and C functions from their start. The events are
---- written while it goes on, also those of pool threads, until `off` or the end of the engine.
+--- Each run of a task, from a wait to the next, is a slice on the row of its thread; each task is a row of
+--- its own from its first run to its end, and so are programs and C functions from their start. The events
+--- are written while it goes on, also those of pool threads, until `off` or the end of the engine.
 ---
 --- Layer: the Lua half. Thread: any state's home.
 ---@module "tutti.repl.trace"
@@ -16,7 +16,7 @@ local core = require("tutti.core")
 
 local trace = {}
 
-local BEGUN_MAX = 100000 -- tasks that go on already: of so many the trace shows the time before their next run
+local BEGUN_MAX = 100000 -- tasks that go on already: so many have a row from the begin of the trace
 
 --- Begin. Raises `usage` if a trace is on already, `io` if there can be no such file.
 ---@param path string
