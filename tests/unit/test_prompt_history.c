@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_prompt_history.c - the file of what was typed at the prompt: entries come back as they were, prompts side by
- * side lose none, and it does not grow for ever.
+ * test_prompt_history.c - the file of what was typed at the prompt: entries come back as they were,
+ * prompts side by side lose none, and it does not grow for ever.
  */
 #include <fcntl.h>
 #include <sys/stat.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_prompt_text.c - text of many threads on its way above the line that is typed at the prompt: nothing is lost
- * or torn, what has no end gets one, and who writes too much waits.
+ * test_prompt_text.c - text of many threads on its way above the line that is typed at the prompt: nothing
+ * is lost or torn, what has no end gets one, and who writes too much waits.
  */
 #include <fcntl.h>
 #include <poll.h>
