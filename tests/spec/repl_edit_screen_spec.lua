@@ -191,7 +191,7 @@ describe("output while a line is edited", function()
   -- LINES lines of two workers, some longer than the screen is wide.
   local STORM = "for w = 1, 2 do tutti.parallel(function() local tutti = require('tutti') "
     .. "for i = 1, %d do print(('w%%d %%04d %%s'):format(w, i, ('.'):rep(i %% 60))) "
-    .. "if i %% 7 == 0 then tutti.sleep(0.003) end end end) end"
+    .. "if i %% 7 == 0 then tutti.sleep(0.01) end end end) end"
 
   local function assert_storm(lines, count)
     local at = { 0, 0 }
@@ -211,10 +211,11 @@ describe("output while a line is edited", function()
   end
 
   it("stands above a wrapped line, whole and in order, while its middle is edited", function()
-    local count = 300
+    local count = 400
     local s <close> = start()
     prompt.enter(s, "1")
     s:type(STORM:format(count) .. "\n")
+    prompt.ready(s, 3)
     s:type("local text = '" .. ("abcdefghij"):rep(6) .. "'")
     press(s, "Left", 31)
     for _ = 1, 5 do

@@ -34,11 +34,7 @@ end
 
 -- How many prompts have been shown.
 local function count(s)
-  local n = 0
-  for _, line in ipairs(s:lines()) do
-    n = n + (line:find("^tutti>") and 1 or 0)
-  end
-  return n
+  return select(2, ("\n" .. s:text({ all = true })):gsub("\ntutti>", ""))
 end
 
 --- Wait until an empty prompt is the last line, and the `n`th one.
