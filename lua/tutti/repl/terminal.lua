@@ -6,6 +6,7 @@
 --- Invariant: either a line is asked for, or one runs in the foreground; never both.
 ---@module "tutti.repl.terminal"
 local core = require("tutti.core")
+local internal = require("tutti.repl.internal")
 local repl = require("tutti.repl")
 local session = require("tutti.session")
 
@@ -178,6 +179,7 @@ end
 
 --- Serve until the user leaves. In a task.
 function terminal.run()
+  internal.tasks[core.current()] = true
   local prompt = repl.new({
     write = write,
     width = session.width,

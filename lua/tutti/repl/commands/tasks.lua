@@ -16,7 +16,7 @@ local tree = require("tutti.tasks").tree
 local tasks = {}
 
 local ROWS_MAX, CHILDREN_MAX, LOOKED_MAX = 200, 30, 20000
-local NAME_COLUMNS = 40
+local NAME_COLUMNS, OTHER_COLUMNS = 40, 55 -- a name's at most; what the rest of a row wants
 
 -- ---- the tree ------------------------------------------------------------------------------
 
@@ -25,7 +25,8 @@ local function visible(list, asking)
   local kept = {}
   for _, node in ipairs(list) do
     if node.task == asking or internal.tasks[node.task] then
-      table.move(visible(node.children, asking), 1, #node.children, #kept + 1, kept)
+      local inner = visible(node.children, asking)
+      table.move(inner, 1, #inner, #kept + 1, kept)
     else
       kept[#kept + 1] = node
     end
@@ -41,8 +42,8 @@ local function lines_of(prompt)
   return numbers
 end
 
-local function name_of(node, numbers)
-  local name = text.cut(text.line(node.name, 200), NAME_COLUMNS)
+local function name_of(node, numbers, columns)
+  local name = text.cut(text.line(node.name, 200), columns)
   local kind = (node.kind == "task" or node.kind == "gather") and "" or node.kind .. " "
   local number = numbers[node.task] and ("[%d] "):format(numbers[node.task]) or ""
   return ("%s%d %s%s"):format(number, node.id, kind, name)
@@ -60,8 +61,8 @@ local function details_of(node)
 end
 
 -- One row for each node: { left =, node = }, or { more = n } of those that are left out.
-local function add_rows(rows, list, prefix, numbers, asking)
-  list = visible(list, asking)
+local function add_rows(rows, list, prefix, given)
+  list = visible(list, given.asking)
   local shown = math.min(#list, CHILDREN_MAX)
   for i = 1, shown do
     if #rows >= ROWS_MAX then
@@ -70,8 +71,8 @@ local function add_rows(rows, list, prefix, numbers, asking)
     end
     local node, is_last = list[i], i == #list
     local branch = prefix and prefix .. (is_last and "└─ " or "├─ ") or ""
-    rows[#rows + 1] = { left = branch .. name_of(node, numbers), node = node }
-    add_rows(rows, node.children, prefix and prefix .. (is_last and "   " or "│  ") or "", numbers, asking)
+    rows[#rows + 1] = { left = branch .. name_of(node, given.numbers, given.columns), node = node }
+    add_rows(rows, node.children, prefix and prefix .. (is_last and "   " or "│  ") or "", given)
   end
   if shown < #list then
     rows[#rows + 1] = { left = (prefix and prefix .. "└─ " or "") .. "... "
@@ -99,7 +100,11 @@ end
 function tasks.tasks(prompt)
   local live = core.stats().live
   local rows, columns = {}, 0
-  add_rows(rows, tree(LOOKED_MAX), nil, lines_of(prompt), core.current())
+  add_rows(rows, tree(LOOKED_MAX), nil, {
+    numbers = lines_of(prompt),
+    asking = core.current(),
+    columns = math.max(12, math.min(NAME_COLUMNS, prompt.width() - OTHER_COLUMNS)),
+  })
   for _, row in ipairs(rows) do
     columns = math.max(columns, row.node and text.columns(row.left) or 0)
   end
