@@ -148,15 +148,17 @@ static void raise_live(lua_State *L, struct tutti__lua *lua)
 
 static bool do_others_wait(const struct tutti__lua *lua)
 {
-    /* relaxed: a hint; what came by the inbox is taken by the home. */
-    return !tutti__ready_is_empty(lua) || TUTTI_LOAD(&lua->home->inbox, relaxed) != NULL;
+    /* Which timers and descriptors wait for the loop nobody knows before it has looked.
+     * relaxed: a hint; what came by the inbox is taken by the home. */
+    return !lua->is_worker || !tutti__ready_is_empty(lua) ||
+           TUTTI_LOAD(&lua->home->inbox, relaxed) != NULL;
 }
 
 /* Let others have the turn: the task goes to the back of the queue in the middle of its Lua code. */
 static void give_turn(lua_State *L, struct tutti__lua *lua)
 {
     struct tutti__record *record = lua->current;
-    if (!lua->is_worker || record == NULL || L != record->co || !lua_isyieldable(L) ||
+    if (!lua->watched.is_sliced || record == NULL || L != record->co || !lua_isyieldable(L) ||
         !do_others_wait(lua))
         return;
     tutti__ready_push(lua, record);
@@ -230,7 +232,7 @@ void tutti__interrupt_begin(struct tutti__lua *lua)
     count_turn(lua); /* before the deadlines: those of a state that is not busy nobody looks at */
     if (watched->is_sliced) {
         TUTTI_STORE(&watched->has_others, 0, relaxed);
-        if (!tutti__ready_is_empty(lua))
+        if (do_others_wait(lua))
             tutti__interrupt_others(lua);
     }
     if (tutti__cancel_is_due(lua))
@@ -241,6 +243,8 @@ void tutti__interrupt_begin(struct tutti__lua *lua)
 void tutti__interrupt_end(struct tutti__lua *lua)
 {
     count_turn(lua);
+    if (!lua->is_worker)
+        TUTTI_STORE(&lua->watched.has_others, 0, relaxed); /* as in begin: the loop looks by itself now */
     /* relaxed: a slot that is lent after this is taken back at the end of the next turn. */
     if ((TUTTI_LOAD(&lua->watched.asked, relaxed) & TUTTI__ASK_TAKE_BACK) != 0)
         tutti__watchdog_take_back(&lua->watched);
@@ -303,6 +307,15 @@ void tutti__interrupt_open(struct tutti__lua *lua)
     lua->has_permanent_hook = is_watched && preempt == TUTTI_PREEMPT_HOOK;
 }
 
+void tutti__interrupt_share(struct tutti__lua *lua)
+{
+    if (lua->watched.dog == NULL || lua->watched.is_sliced)
+        return;
+    tutti__bridge_unwatch_state(lua->engine, &lua->watched);
+    lua->watched.is_sliced = true; /* the watchdog reads it while it watches */
+    (void)tutti__bridge_watch_state(lua->engine, &lua->watched);
+}
+
 void tutti__interrupt_close(struct tutti__lua *lua)
 {
     tutti__bridge_unwatch_state(lua->engine, &lua->watched);
@@ -346,3 +359,17 @@ void tutti__interrupt_replace_sethook(lua_State *L, struct tutti__lua *lua)
     }
     lua_pop(L, 1);
 }
+
+/* ---- core --------------------------------------------------------------------------------- */
+
+/* core.share_turns(): tutti__interrupt_share   [-0, +0, -] */
+static int l_share_turns(lua_State *L)
+{
+    tutti__interrupt_share(tutti__lua_of(L));
+    return 0;
+}
+
+const luaL_Reg tutti__interrupt_functions[] = {
+    { "share_turns", l_share_turns },
+    { NULL, NULL },
+};

@@ -21,6 +21,10 @@
 void tutti__interrupt_open(struct tutti__lua *lua);
 void tutti__interrupt_close(struct tutti__lua *lua);
 
+/* From now on tasks that run and run give the turn to others, as pool tasks do. Not where nothing is
+ * interrupted. In or outside a turn. */
+void tutti__interrupt_share(struct tutti__lua *lua);
+
 /* A turn of a watched state begins / ends with something to be done. */
 void tutti__interrupt_begin(struct tutti__lua *lua);
 void tutti__interrupt_end(struct tutti__lua *lua);
@@ -86,5 +90,8 @@ void tutti__interrupt_raised(struct tutti__lua *lua, struct tutti__record *sourc
 
 /* A state of the engine's own, or of a program: debug.sethook does not disarm.   [-0, +0, m] */
 void tutti__interrupt_replace_sethook(lua_State *L, struct tutti__lua *lua);
+
+/* For core: share_turns. */
+extern const luaL_Reg tutti__interrupt_functions[];
 
 #endif

@@ -19,6 +19,7 @@
 #include "lua/fs.h"
 #include "lua/graph.h"
 #include "lua/graph_plan.h"
+#include "lua/interrupt.h"
 #include "lua/look.h"
 #include "lua/native.h"
 #include "lua/place.h"
@@ -412,6 +413,7 @@ int luaopen_tutti_core(lua_State *L)
     tutti__lua_functions(L, lua, tutti__combine_functions);
     tutti__lua_functions(L, lua, tutti__pool_functions);
     tutti__lua_functions(L, lua, tutti__supervise_functions);
+    tutti__lua_functions(L, lua, tutti__interrupt_functions);
     tutti__lua_functions(L, lua, tutti__channel_functions);
     tutti__lua_functions(L, lua, tutti__bytes_functions);
     tutti__lua_functions(L, lua, tutti__register_functions);

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- `tutti repl` without a terminal: chunks of standard input or of FILE, and how that ends.
-local describe, it, assert = describe, it, assert
+local describe, it, pending, assert = describe, it, pending, assert
 local program = require("tests.spec.support.program")
 local _ENV = _G -- luacheck: ignore
 
@@ -143,6 +143,17 @@ describe("the status of the batch", function()
   it("is good for nothing at all", function()
     assert.same({ 0, "", "" }, { piped("") })
     assert.same({ 0, "", "" }, { program.run(program.path, "repl", "/dev/null") })
+  end)
+end)
+
+describe("a line that runs and runs in the background", function()
+  -- The hook of TUTTI_PREEMPT=hook is in pool tasks only.
+  local test = os.getenv("TUTTI_PREEMPT") == "hook" and pending or it
+
+  test("gives the turn to timers and other lines, and can be cancelled", function()
+    local code, out, err = piped("while true do end &\ntutti.sleep(0.01)\nlocal t = 6\nt * 7\n:cancel 1\n")
+    assert.same({ 0, "42\n" }, { code, out }, err)
+    assert.matches("^%[1%] running\n.*\n%[1%] cancelled", err)
   end)
 end)
 

@@ -7,6 +7,7 @@
 ---
 --- Layer: lua. Thread: the program's loop state; the body of its main task.
 ---@module "tutti.repl.batch"
+local core = require("tutti.core")
 local errors = require("tutti.errors")
 local input = require("tutti.repl.input")
 local internal = require("tutti.repl.internal")
@@ -156,6 +157,7 @@ end
 ---@async
 function batch.run()
   local self = { name = session.file or "stdin", line = 0, next_line = lines_of(session.file) }
+  core.share_turns()
   internal.tasks[tutti.current()] = true
   self.prompt = repl.new({ name = self.name, write = write, color = session.color_out })
   local status = run_chunks(self) or await_rest(self)

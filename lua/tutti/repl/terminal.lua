@@ -187,6 +187,7 @@ function terminal.run()
     started = session.prompt.foreground,
   })
   local self = { prompt = prompt, is_reading = false, is_interrupted = false }
+  core.share_turns()
   listen(self)
   session.prompt.completer(function(line, point) return complete(self, line, point) end)
   serve(self)

@@ -42,6 +42,7 @@ Each line is a task of the prompt. While its function runs it holds the prompt; 
   T is the number of a line (3 or [3]), a task's id or name, or an expression that gives a task.
 * A failure that nobody awaits is told once, when it happens; await raises it as ever.
 * Ctrl-C cancels the line that holds the prompt and what it started, never what is in the background.
+* A task of the prompt's state that runs and runs gives the turn to others after 10 ms.
 * Ctrl-D leaves: what goes on is listed, and cancelled after a question.]]
 
 topics.keys = [[
