@@ -157,6 +157,18 @@ describe("a line that runs and runs in the background", function()
   end)
 end)
 
+describe(":tasks in a batch", function()
+  it("shows all lines that go on, not the batch's own tasks", function()
+    local wait = "tutti.spawn(function() tutti.sleep(60) end)\n"
+    local code, out, err = piped(("x = %sy = %s:tasks\n:cancel x\n:cancel y\n"):format(wait, wait))
+    local numbers = {}
+    for number in out:gmatch("%f[^\n\0]%[(%d+)%]") do
+      numbers[#numbers + 1] = number
+    end
+    assert.same({ 0, "1 2", nil }, { code, table.concat(numbers, " "), out:match("prompt") }, err)
+  end)
+end)
+
 describe("a big batch", function()
   it("has lines by the thousand", function()
     local list = {}
