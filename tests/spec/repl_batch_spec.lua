@@ -89,9 +89,10 @@ describe("the status of the batch", function()
     assert.equal(wanted, code)
   end
 
-  it("is 1 after an error, with its line; what comes later does not run", function()
-    check(1, "local x = 1\n\nlocal function f()\n  error('oh no')\nend\nf()\nprint('never')\n",
-      "FILE:4: oh no")
+  it("is that of a script after an error, with its line; what comes later does not run", function()
+    local failing = "\n\nlocal function f()\n  error('oh no')\nend\nf()\nprint('never')\n"
+    check(1, "local x = tutti.spawn(function() end)" .. failing, "FILE:4: oh no")
+    check(3, "local x = 1" .. failing, "FILE:4: oh no")
   end)
 
   it("is 3 after a syntax error, or misuse", function()

@@ -102,14 +102,16 @@ local function write(text, kind)
   end
 end
 
--- What the batch comes to by the end of a chunk; nil: it goes on.
+-- What the batch comes to by the end of a chunk; nil: it goes on. As for a script: an error before any
+-- task was made is a mistake in the text.
 local function status_of(outcome)
   if outcome.kind == "command" then
     return not outcome.ok and FAILED or nil
   elseif outcome.kind ~= "error" then
     return nil
   end
-  return (outcome.is_syntax or WRONG_KINDS[outcome.error.kind]) and WRONG or FAILED
+  local is_wrong = outcome.is_syntax or WRONG_KINDS[outcome.error.kind] or core.stats().made == 0
+  return is_wrong and WRONG or FAILED
 end
 
 -- The input ended in the middle of a chunk.
