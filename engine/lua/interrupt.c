@@ -162,6 +162,7 @@ static void give_turn(lua_State *L, struct tutti__lua *lua)
         !do_others_wait(lua))
         return;
     tutti__ready_push(lua, record);
+    lua->has_given_turn = true;
     (void)lua_yield(L, 0);
 }
 

@@ -69,9 +69,10 @@ static int pump_slice(lua_State *L)
 {
     struct tutti__lua *lua = (struct tutti__lua *)lua_touserdata(L, 1);
     uint64_t until_ns = 0;
+    lua->has_given_turn = false;
     lua->tick_ns = tutti__bridge_now_ns(lua->engine);
     uint64_t limit_ns = lua->home->until_ns == TUTTI_FOREVER ? 0 : lua->home->until_ns;
-    for (int i = 0; i < SLICE_RECORDS; i++) {
+    for (int i = 0; i < SLICE_RECORDS && !lua->has_given_turn; i++) {
         struct tutti__record *record = ready_pop(lua);
         if (record == NULL)
             break;

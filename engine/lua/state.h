@@ -281,6 +281,7 @@ struct tutti__lua {
     struct tutti__watched watched;
     uint64_t raise_ns;     /* of this turn: when the hook may raise again; 0: it has not yet */
     bool is_cleanup_over;  /* of this turn: the hook raises at every instruction */
+    bool has_given_turn;   /* a turn was cut short: time for what only the loop knows of */
     bool is_hook_busy;     /* hooks are being changed: its signal handler leaves them alone */
     bool has_permanent_hook; /* [const once open] preempt is HOOK, and this state is watched */
     struct tutti__hook_note hook_notes[TUTTI__HOOK_NOTES];
