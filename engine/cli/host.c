@@ -19,6 +19,7 @@
 #include <lauxlib.h>
 #include <lualib.h>
 
+#include "cli/execute.h"
 #include "cli/options.h"
 #include "cli/prompt.h"
 #include "cli/session.h"
@@ -148,7 +149,7 @@ static int prepare(lua_State *L)
     if (script->file != NULL)
         set_path(L, script->file);
     set_arg(L, script);
-    return 0;
+    return cli_execute_attach(L);
 }
 
 /* Open the state: its libraries, the module, what the command line asked for, what the

@@ -105,27 +105,6 @@ static int l_release(lua_State *L)
     return 0;
 }
 
-/* os.execute: the command has the terminal itself, and the view is put away meanwhile. Upvalue 1 is Lua's.
- * [-n, +3, e] */
-static int l_execute(lua_State *L)
-{
-    lua_pushvalue(L, lua_upvalueindex(1));
-    lua_insert(L, 1);
-    cli_view_hold();
-    int rc = lua_pcall(L, lua_gettop(L) - 1, LUA_MULTRET, 0);
-    cli_view_release();
-    return rc == LUA_OK ? lua_gettop(L) : lua_error(L);
-}
-
-static void replace_execute(lua_State *L)
-{
-    lua_getglobal(L, "os");
-    lua_getfield(L, -1, "execute");
-    lua_pushcclosure(L, l_execute, 1);
-    lua_setfield(L, -2, "execute");
-    lua_pop(L, 1);
-}
-
 int cli_view_attach(lua_State *L)
 {
     static const luaL_Reg functions[] = {
@@ -140,7 +119,6 @@ int cli_view_attach(lua_State *L)
     lua_call(L, 1, 1);
     luaL_newlib(L, functions);
     lua_setfield(L, -2, "view");
-    replace_execute(L);
     (void)lua_newthread(L); /* a post must not touch the stack of what runs the loop */
     lua_rawsetp(L, LUA_REGISTRYINDEX, &thread_key);
     return 0;

@@ -141,6 +141,13 @@ describe("Ctrl-C", function()
     assert.equal(130, s:status())
   end)
 
+  it("ends a command of os.execute too", function()
+    local s <close> = start(HEAD .. "os.execute('echo up; sleep 1000; true') tutti.sleep(1000)")
+    s:wait_for("up")
+    s:keys("C-c")
+    assert.equal(130, s:status())
+  end)
+
   it("is a death by the signal, as a shell sees it that asks", function()
     local file <close> = program.file(HEAD .. "os.execute('kill -INT $PPID') tutti.sleep(20)")
     local line = ("exec env --default-signal=INT %s run %s 2>/dev/null"):format(program.path, file.path)

@@ -143,12 +143,16 @@ describe("Ctrl-C while a line runs", function()
       "\nbegun\n$")
   end)
 
+  it("ends a command of os.execute, and the line with it", function()
+    interrupts("os.execute('echo be' .. 'gun; sleep 1000; true') tutti.sleep(1000)", "\nbegun\n$")
+  end)
+
   it("ends what was entered just before", function()
     see(function(s)
       enter(s, "tutti = require('tutti')")
       for _ = 1, 5 do
         s:keys("t", "u", "t", "t", "i", ".", "s", "l", "e", "e", "p", "(", "9", "9", ")", "Enter", "C-c")
-        s:wait_for("%(99%)\n.*%^C.*\ntutti>\n$", 5)
+        s:wait_for("%(99%)\n.*%^C.*\ntutti>\n$")
         s:keys("C-l")
         s:wait_for("^tutti>\n$")
       end
