@@ -564,28 +564,7 @@ local function new(graph, plan, opts)
   setmetatable(run, run_meta)
   fill(run)
   run.body = body.new(run)
-  --- The run that was started last, if something still holds it.
-function run.latest()
-  return latest_kept or latest.run
-end
-
---- The run whose task this is, or nil.
-function run.of(task)
-  return runs[task]
-end
-
---- The entry of a task of a graph that has not ended, or nil.
-function run.entry_of(task)
-  local owner = core.owner(task)
-  local of = owner and runs[owner]
-  for _, entry in ipairs(of and of.list or {}) do
-    if rawget(entry, "handle") == task then
-      return entry
-    end
-  end
-end
-
-return run
+  return run
 end
 
 -- In the program those who show runs are there from the first one on.
