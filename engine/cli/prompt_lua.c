@@ -42,12 +42,18 @@ static int l_read(lua_State *L)
     return 0;
 }
 
-static int l_listen(lua_State *L)
+/* The function that is the only argument is called from now on.   [-1, +0, v] */
+static int keep_function(lua_State *L, const void *key)
 {
     luaL_checktype(L, 1, LUA_TFUNCTION);
     lua_settop(L, 1);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &listener_key);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, key);
     return 0;
+}
+
+static int l_listen(lua_State *L)
+{
+    return keep_function(L, &listener_key);
 }
 
 static int l_foreground(lua_State *L)
@@ -63,10 +69,7 @@ static int l_foreground(lua_State *L)
 
 static int l_completer(lua_State *L)
 {
-    luaL_checktype(L, 1, LUA_TFUNCTION);
-    lua_settop(L, 1);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &completer_key);
-    return 0;
+    return keep_function(L, &completer_key);
 }
 
 static int l_remember(lua_State *L)
