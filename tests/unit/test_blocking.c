@@ -41,7 +41,7 @@ static void home_wake(struct tutti__home *home)
 static void jobs_with_posts(void)
 {
     enum { JOBS = 20 };
-    struct tutti__home home = { .wake = home_wake };
+    static struct tutti__home home = { .wake = home_wake }; /* read by its posters after their posts */
     struct job jobs[JOBS];
     atomic_int count = 0;
     for (int i = 0; i < JOBS; i++) {

@@ -87,10 +87,11 @@ static int own_engine(void)
     return 0;
 }
 
-/* What another thread was about to store when the process forked looks like a leak in the child, where that
- * thread does not exist: only the parent looks for leaks. LeakSanitizer asks this at exit. */
+/* What another thread was about to store when the process forked looks like a leak in the child, where
+ * that thread does not exist: only the parent looks for leaks. LeakSanitizer asks this at exit; with gcc
+ * it is a library, which would ask its own if this one were hidden, as all else is here. */
 static int is_child;
-int __lsan_is_turned_off(void);
+__attribute__((visibility("default"))) int __lsan_is_turned_off(void);
 int __lsan_is_turned_off(void)
 {
     return is_child;

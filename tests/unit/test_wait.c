@@ -73,7 +73,7 @@ static void refused(void)
     EQ_INT(value->as.integer, TUTTI_EDEADLK, "and so is a wait for itself");
     tutti__task_unref(task);
 
-    struct tutti__home home = { .wake = NULL };
+    static struct tutti__home home = { .wake = NULL }; /* its posters read it after their posts */
     EQ_INT(tutti__sched_adopt_loop(sched, &home), TUTTI_OK, "the creator becomes the loop thread");
     EQ_PTR(tutti__thread_home(tutti__thread_here(sched)), &home, "and is at home there");
     EQ_INT(tutti__sched_adopt_loop(sched, &home), TUTTI_EINVAL, "there is one loop thread");
