@@ -342,6 +342,15 @@ static void ends(uint32_t loop)
     sem_destroy(&begun);
 }
 
+/* With a grace this short a busy machine may need several. */
+static void end_at_last(void)
+{
+    int rc;
+    while ((rc = tutti_engine_free(engine)) == TUTTI_ETIMEDOUT) {
+    }
+    EQ_INT(rc, TUTTI_OK, "it is freed when nothing runs");
+}
+
 static void grace(uint32_t flags, uint32_t loop)
 {
     sem_t begun;
@@ -357,7 +366,7 @@ static void grace(uint32_t flags, uint32_t loop)
     EQ_INT(tutti_submit(engine, &desc, NULL, 0, NULL), TUTTI_ESTOPPED, "the intake is closed");
     EQ_INT(tutti_engine_free(engine), TUTTI_ETIMEDOUT, "again");
     atomic_store(&released, 1);
-    end();
+    end_at_last();
     sem_destroy(&begun);
 }
 
@@ -381,7 +390,7 @@ static void grace_of_loop(void)
     take(&begun);
     EQ_INT(tutti_engine_free(engine), TUTTI_ETIMEDOUT, "a callback that does not return outlasts it");
     atomic_store(&released, 1);
-    end();
+    end_at_last();
     sem_destroy(&begun);
 }
 
