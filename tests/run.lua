@@ -13,6 +13,10 @@ local TIMEOUT = { unit = 120, stress = 180, relacy = 180, spec = 120, scripts = 
 -- Most tests wait more than they compute: two of them side by side. Stress programs want all CPUs.
 local WIDTH = tonumber(os.getenv("TUTTI_TEST_JOBS")) or 2
 local ALONE = { stress = true, package = true }
+local FIRST, RANK = { "census", "check", "relacy", "spec" }, {} -- the longest
+for rank, group in ipairs(FIRST) do
+  RANK[group] = rank
+end
 local BUILDS = os.getenv("TUTTI_BUILD") or "build"
 local ROOT = shell.line("pwd")
 
@@ -200,42 +204,61 @@ local function count_job(job, status, skips)
   return count
 end
 
---- Run the tests of one group; returns the sums of their counts.
-local function run_group(group, skips)
-  local started, sum, commands = shell.now(), { passed = 0, failed = 0, skipped = 0, ended = 0 }, {}
-  local folder = ("%s/%s/logs"):format(BUILDS, group[1].preset or "release")
-  shell.run({ "mkdir", "-p", folder })
-  for i, job in ipairs(group) do
+--- The jobs by what they are shown as, in order of appearance: { key, jobs, sums }.
+local function in_groups(jobs)
+  local groups, by_key = {}, {}
+  for _, job in ipairs(jobs) do
+    local key = (job.group == "check" and "" or job.preset .. " ") .. (job.label or job.group)
+    if not by_key[key] then
+      by_key[key] = { key = key, size = 0, passed = 0, failed = 0, skipped = 0, ended = 0, seconds = 0 }
+      table.insert(groups, by_key[key])
+    end
+    job.sums = by_key[key]
+    job.sums.size = job.sums.size + 1
+  end
+  return groups
+end
+
+local function print_group(group)
+  print(("%-26s %5d passed %4d failed %4d skipped  %6.1f s"):format(
+    group.key, group.passed, group.failed, group.skipped, group.seconds))
+  io.stdout:flush()
+end
+
+--- Run the jobs, `width` of them side by side; a group is told when its last one has ended.
+local function run_jobs(jobs, width, skips)
+  local commands = {}
+  for i, job in ipairs(jobs) do
+    local folder = ("%s/%s/logs"):format(BUILDS, job.preset or "release")
+    shell.run({ "mkdir", "-p", folder })
     job.log = ("%s/%s.log"):format(folder, job.name:gsub("/", "-"))
     commands[i] = { words = job.command, log = job.log, limit = limit_of(job), env = SANITIZER }
   end
-  for i, status in shell.each_logged(commands, ALONE[group[1].group] and 1 or WIDTH) do
-    local count = count_job(group[i], status, skips)
-    sum.passed = sum.passed + count.passed
-    sum.failed = sum.failed + count.failed
-    sum.skipped = sum.skipped + #count.skipped
-    sum.ended = sum.ended + 1
+  for i, status, seconds in shell.each_logged(commands, width) do
+    local count, sums = count_job(jobs[i], status, skips), jobs[i].sums
+    sums.passed = sums.passed + count.passed
+    sums.failed = sums.failed + count.failed
+    sums.skipped = sums.skipped + #count.skipped
+    sums.ended = sums.ended + 1
+    sums.seconds = sums.seconds + seconds
+    if sums.ended == sums.size then
+      print_group(sums)
+    end
   end
-  if sum.ended ~= #group then
-    print(("---- %s: %d of %d tests have not been run"):format(group.key, #group - sum.ended, #group))
-    sum.failed = sum.failed + 1
-  end
-  print(("%-26s %5d passed %4d failed %4d skipped  %6.1f s"):format(
-    group.key, sum.passed, sum.failed, sum.skipped, shell.now() - started))
-  return sum
 end
 
---- The jobs that follow each other and are of one kind.
-local function in_groups(jobs)
-  local groups = {}
-  for _, job in ipairs(jobs) do
-    local key = (job.group == "check" and "" or job.preset .. " ") .. (job.label or job.group)
-    if not groups[1] or groups[#groups].key ~= key then
-      groups[#groups + 1] = { key = key }
+--- The jobs that may run beside others, the longest first, so that no core is idle at the end; and those
+--- that may not.
+local function by_company(jobs)
+  local together, alone = {}, {}
+  for rank = 1, #FIRST + 1 do
+    for _, job in ipairs(jobs) do
+      if rank == (RANK[job.group] or #FIRST + 1) then
+        table.insert(ALONE[job.group] and alone or together, job)
+      end
     end
-    table.insert(groups[#groups], job)
   end
-  return groups
+  return together, alone
 end
 
 --- Lines `TEST: CHECK - reason` of tests/skips; every line needs its reason.
@@ -266,10 +289,16 @@ local function main(words)
   end
   local skips = read_skips()
   local total = { passed = 0, failed = build_presets(selected, #words == 0), skipped = 0 }
-  for _, group in ipairs(in_groups(selected)) do
-    local sum = run_group(group, skips)
+  local groups, together, alone = in_groups(selected), by_company(selected)
+  run_jobs(together, WIDTH, skips)
+  run_jobs(alone, 1, skips)
+  for _, group in ipairs(groups) do
+    if group.ended ~= group.size then
+      print(("---- %s: %d of %d tests have not been run"):format(group.key, group.size - group.ended, group.size))
+      group.failed = group.failed + 1
+    end
     for key in pairs(total) do
-      total[key] = total[key] + sum[key]
+      total[key] = total[key] + group[key]
     end
   end
   if #selected == 0 then

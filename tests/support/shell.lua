@@ -61,7 +61,7 @@ local function logged_line(job)
 end
 
 --- Run each of `jobs` = { words, log (its folder exists), limit (seconds), env }, `width` of them side by
---- side. Iterates over position and exit status, as they end; the status is 124 or 137 after the limit.
+--- side. Iterates over position, exit status (124 or 137 after the limit) and seconds, as they end.
 function shell.each_logged(jobs, width)
   local input = os.tmpname()
   local file = assert(io.open(input, "w"))
@@ -70,15 +70,17 @@ function shell.each_logged(jobs, width)
   end
   file:close()
   io.stdout:flush()
-  local line = [[xargs -0 -n 2 -P %d sh -c '(eval "$1"); echo "$0 $?"' <%s]]
+  local line = [[xargs -0 -n 2 -P %d sh -c 'read began _ </proc/uptime; (eval "$1"); status=$?
+    read ended _ </proc/uptime; echo "$0 $status $began $ended"' <%s]]
   local pipe = assert(io.popen(line:format(width, input)))
   return function()
-    local position, status = pipe:read("n", "n")
+    local position, status, began, ended = pipe:read("n", "n", "n", "n")
     if not position then
       pipe:close()
       os.remove(input)
+      return nil
     end
-    return position, status
+    return position, status, ended - began
   end
 end
 

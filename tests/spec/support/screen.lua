@@ -17,6 +17,9 @@ screen.__index = screen
 screen.__close = function(self) self:kill() end
 
 local WAIT_SECONDS = 30
+-- Printed when the program has ended: an order to the terminal that none knows, so it shows nothing. Once it
+-- has come, so has all that the program wrote.
+local END = "\27]9999;end\27\\"
 
 local function quote(word) return "'" .. tostring(word):gsub("'", "'\\''") .. "'" end
 
@@ -104,7 +107,8 @@ end
 function screen.start(command, options)
   local line = type(command) == "table" and line_of(command) or command
   local folder = new_folder()
-  line = ("trap : INT QUIT\n%s\necho $? >%s\nexec sleep 600"):format(line, quote(folder .. "/status"))
+  line = ("trap : INT QUIT\n%s\necho $? >%s\nprintf %%s %s\nexec sleep 600")
+    :format(line, quote(folder .. "/status"), quote(END))
   return open(line, options or {}, folder)
 end
 
@@ -171,7 +175,8 @@ end
 
 --- The very bytes that the terminal got so far.
 function screen:bytes()
-  return read_all(self.folder .. "/bytes") or ""
+  local bytes = read_all(self.folder .. "/bytes") or ""
+  return bytes:sub(-#END) == END and bytes:sub(1, -#END - 1) or bytes
 end
 
 --- Where the cursor is (column, row, from 0), and whether it is shown.
@@ -204,10 +209,12 @@ function screen:wait_for(pattern, seconds)
   end)
 end
 
---- Wait until the program has ended; returns its status as a shell sees it (130 for SIGINT).
+--- Wait until the program has ended and all of its text has come; returns its status as a shell sees it (130
+--- for SIGINT).
 function screen:status(seconds)
   return wait(self, "the end of the program", seconds, function()
-    return tonumber(read_all(self.folder .. "/status") or "")
+    return (read_all(self.folder .. "/bytes") or ""):find(END, 1, true)
+      and tonumber(read_all(self.folder .. "/status") or "")
   end)
 end
 
