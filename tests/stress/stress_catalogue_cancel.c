@@ -120,7 +120,7 @@ static void cancels(uint32_t workers, unsigned long rounds)
     unsigned long done = 0;
     unsigned long cancelled = 0;
     for (int at = 0;; at += 2, done++) {
-        bool last = rounds != 0 ? done == rounds : stress_is_over(end_ns);
+        bool last = rounds != 0 ? done == rounds : done > 0 && stress_is_over(end_ns);
         tutti_task *gate = last ? NULL : promise_make(sched);
         if (!last) {
             make_batch(done, gate);
@@ -199,7 +199,8 @@ static void deadlines(void)
     pthread_create(&threads[0], NULL, settler, (void *)11);
     pthread_create(&threads[1], NULL, waiter, (void *)12);
     for (int at = 0;; at += 2, rounds++) {
-        bool last = stress_is_over(end_ns);
+        bool has_both = in_time > 0 && in_time < rounds; /* with few rounds in the time box: some more */
+        bool last = stress_is_over(has_both ? end_ns : end_ns + HANG_NS);
         promise = last ? NULL : promise_make(sched);
         atomic_store(&over, last);
         start_together(&line, at);

@@ -91,7 +91,7 @@ static void hammer(uint32_t workers, unsigned long rounds)
     }
     unsigned long done = 0;
     for (int at = 0;; at += 2, done++) {
-        bool last = rounds != 0 ? done == rounds : stress_is_over(end_ns);
+        bool last = rounds != 0 ? done == rounds : done > 0 && stress_is_over(end_ns);
         expected = done + 1;
         atomic_store(&go, false);
         pred = last ? NULL : spawn(sched, body_pred, NULL);

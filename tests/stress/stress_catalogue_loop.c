@@ -57,6 +57,8 @@ static void on_post(void *user)
     sem_post(user);
 }
 
+static atomic_int posting; /* threads that need the loop still */
+
 /* One post after the other; each must run before the next is sent. */
 static void *single_posts(void *arg)
 {
@@ -66,7 +68,7 @@ static void *single_posts(void *arg)
     sem_t own;
     sem_init(&own, 0, 0);
     unsigned long count = 0;
-    for (; rounds != 0 ? count < rounds : !stress_is_over(end_ns); count++) {
+    for (; rounds != 0 ? count < rounds : count == 0 || !stress_is_over(end_ns); count++) {
         random_gap(&rng);
         if (tutti_post(e, on_post, &own) != TUTTI_OK || !done_in_time(&own)) {
             FAIL("post %lu has not run", count);
@@ -74,6 +76,7 @@ static void *single_posts(void *arg)
         }
     }
     sem_destroy(&own);
+    atomic_fetch_sub(&posting, 1);
     return (void *)(uintptr_t)count;
 }
 
@@ -102,7 +105,7 @@ static unsigned long settles(void)
     unsigned long count = 0;
     pthread_t thread;
     pthread_create(&thread, NULL, single_settles, (void *)21);
-    for (; rounds != 0 ? count < rounds : !stress_is_over(end_ns); count++) {
+    for (; rounds != 0 ? count < rounds : count == 0 || !stress_is_over(end_ns); count++) {
         tutti_task *task = NULL;
         tutti_promise_new(e, &task);
         tutti_task_ref(task);
@@ -137,7 +140,7 @@ static unsigned long timers(uint64_t *rng)
 {
     uint64_t end_ns = stress_end_ns();
     unsigned long count = 0;
-    for (; !stress_is_over(end_ns); count++) {
+    for (; count == 0 || !stress_is_over(end_ns); count++) {
         tutti_task_desc desc = { .struct_size = sizeof desc, .fn = body_arms,
                                  .arg = (void *)(uintptr_t)tap_random(rng), .flags = TUTTI_NO_HELP };
         tutti_task *armer = NULL;
@@ -164,12 +167,13 @@ static void one_at_a_time(uint32_t loop)
     OK(settles() > 0, "each settle was heard of");
     OK(timers(&rng) > 0, "each timer of a worker fired");
     pthread_t threads[THREADS];
+    atomic_store(&posting, THREADS);
     for (uintptr_t i = 0; i < THREADS; i++) {
         pthread_create(&threads[i], NULL, single_posts, (void *)(i + 31));
     }
     if (loop == TUTTI_LOOP_CALLER) { /* somebody has to run it */
         tutti_task *sleep = NULL;
-        for (uint64_t end_ns = stress_end_ns() + 100000000u; !stress_is_over(end_ns);) {
+        while (atomic_load(&posting) > 0) {
             tutti_sleep(e, TUTTI_NS_PER_S / 50, &sleep);
             tutti_task_wait(sleep, TUTTI_FOREVER);
             tutti_task_unref(sleep);
@@ -219,7 +223,7 @@ static void against_the_end(uint32_t loop)
     int rounds = 0;
     atomic_store(&accepted, 0);
     atomic_store(&ran, 0);
-    for (; !stress_is_over(end_ns); rounds++) {
+    for (; rounds == 0 || !stress_is_over(end_ns); rounds++) {
         e = engine_make(loop);
         atomic_store(&posters, 0);
         tutti_task_desc desc = { .struct_size = sizeof desc, .fn = body_posts, .flags = TUTTI_BLOCKING };

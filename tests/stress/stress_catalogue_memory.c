@@ -137,7 +137,9 @@ static void one_engine(uint32_t loop, uint64_t *rng)
         pthread_create(&threads[i], NULL, work, (void *)(i + 1));
     }
     uint64_t end_ns = stress_end_ns();
-    while (!stress_is_over(end_ns)) {
+    uint64_t late_ns = end_ns + 60 * TUTTI_NS_PER_S; /* until something has been refused, where that can be */
+    bool can_fail = tutti__alloc_fail_nth(0);
+    while (!stress_is_over(can_fail && atomic_load(&refused) == 0 ? late_ns : end_ns)) {
         tutti__alloc_fail_nth(1 + tap_random(rng) % 20);
         tutti_task *sleep = NULL;
         if (took(tutti_sleep(e, 50 * TUTTI_NS_PER_US, &sleep))) {

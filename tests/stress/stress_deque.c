@@ -64,7 +64,7 @@ int main(void)
     uint64_t end_ns = stress_end_ns();
     uint64_t rng = tap_seed();
     int rounds = 0;
-    while (!stress_is_over(end_ns)) {
+    while (rounds == 0 || !stress_is_over(end_ns)) {
         owner(&rng);
         rounds++;
     }

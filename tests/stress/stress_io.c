@@ -235,7 +235,7 @@ static void test_free_in_the_middle(uint64_t span_ns)
         .argv = argv, .timeout_ns = TUTTI_FOREVER, .grace_ns = 5 * TUTTI_NS_PER_S,
     };
     deadline_ns = tutti__clock_now_ns() + span_ns;
-    while (is_time_left()) {
+    while (is_time_left() || rounds <= 10) {
         tutti_task *task = NULL;
         tutti_config config = { .struct_size = sizeof config, .workers = stress_workers(2),
                                 .loop = rounds % 2 };

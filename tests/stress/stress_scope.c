@@ -157,7 +157,8 @@ static void hammer(uint32_t flags, bool ends_alive)
     for (uintptr_t i = 0; i < SUBMITTERS + 1; i++) {
         pthread_create(&threads[i], NULL, i < SUBMITTERS ? submitter : canceller, (void *)(i + 1));
     }
-    while (!stress_is_over(end_ns)) {
+    uint64_t late_ns = end_ns + 60 * TUTTI_NS_PER_S;
+    while (!stress_is_over(outcomes.failed + outcomes.cancelled > 0 ? end_ns : late_ns)) {
         wait_once(&rng, &outcomes);
     }
     atomic_store(&over, true);

@@ -49,7 +49,7 @@ static int submits(uint32_t flags, uint32_t priority, uint64_t *rng)
     int count = 0;
     tutti_task_desc desc = { .struct_size = sizeof desc, .fn = body_post, .flags = flags,
                              .priority = priority };
-    while (!stress_is_over(end_ns)) {
+    while (count == 0 || !stress_is_over(end_ns)) {
         random_gap(rng);
         tutti__sched_submit(sched, &desc, NULL, 0, NULL);
         REQUIRE(done_in_time() || (FAIL("a task was not run"), false), "submit %d", count);
@@ -90,7 +90,7 @@ static int posts(uint64_t *rng)
     struct tutti__post post = { .fn = on_post };
     uint64_t end_ns = stress_end_ns();
     int count = 0;
-    while (!stress_is_over(end_ns)) {
+    while (count == 0 || !stress_is_over(end_ns)) {
         random_gap(rng);
         tutti__home_post(atomic_load(&worker_home), &post);
         REQUIRE(done_in_time() || (FAIL("a post did not arrive"), false), "post %d", count);
@@ -104,7 +104,7 @@ static int posts(uint64_t *rng)
 static void *wait_idle(void *arg)
 {
     uint64_t end_ns = stress_end_ns();
-    while (!stress_is_over(end_ns)) {
+    while (*(int *)arg == 0 || !stress_is_over(end_ns)) {
         tutti_task *t = spawn(sched, body_post, NULL);
         *(int *)arg += tutti__sched_wait_idle(sched) == TUTTI_OK && tutti__task_is_done(t);
         done_in_time();

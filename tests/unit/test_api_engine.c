@@ -158,7 +158,7 @@ static void test_thousand(void)
         use_one(i % 2 == 0 ? TUTTI_LOOP_OWN_THREAD : TUTTI_LOOP_CALLER);
     }
     EQ_UINT(proc_descriptors(), fds, "a thousand engines leave no descriptor");
-    EQ_UINT(proc_threads(threads), threads, "and no thread");
+    OK(proc_threads(threads) <= threads, "and no thread"); /* one of before may have been leaving */
     EQ_UINT(tutti__alloc_live(), live, "and no memory");
 }
 

@@ -688,7 +688,7 @@ static void many(void)
         }
     }
     EQ_INT(good, rounds, "many engines come and go");
-    EQ_UINT(proc_threads(threads_before), threads_before, "no thread is left");
+    OK(proc_threads(threads_before) <= threads_before, "no thread is left"); /* one may have been leaving */
     EQ_UINT(proc_descriptors(), fds_before, "no descriptor");
     OK(rounds <= 40 || tutti__alloc_live() <= live + 8, "no memory");
 }

@@ -43,8 +43,12 @@ static void *settle_late(void *arg)
 
 static void wait_in_rain(tutti_engine *e)
 {
-    tutti_task *promise = new_promise(e);
     uint64_t before = tutti__clock_now_ns();
+    while (atomic_load(&storms) == 0 && tutti__clock_now_ns() - before < HANG_NS) {
+        nap_us(100); /* the thread that rains has to come to it first */
+    }
+    tutti_task *promise = new_promise(e);
+    before = tutti__clock_now_ns();
     EQ_INT(tutti_task_wait(promise, 20 * TUTTI_NS_PER_MS), TUTTI_ETIMEDOUT, "a deadline");
     OK(tutti__clock_now_ns() - before >= 20 * TUTTI_NS_PER_MS, "not early, whatever wakes it");
     pthread_t thread;
@@ -81,7 +85,11 @@ static void interrupted(uint32_t workers, uint32_t loop, bool elsewhere)
     }
     pthread_create(&rainer, NULL, rain, &waiter);
     if (elsewhere) {
-        nap_us(10000);
+        uint64_t end_ns = tutti__clock_now_ns() + HANG_NS;
+        while (atomic_load(&storms) == 0 && tutti__clock_now_ns() < end_ns) {
+            nap_us(1000);
+        }
+        nap_us(10000); /* a shower; the waiter can be signalled until it is joined */
     } else {
         wait_in_rain(e);
     }

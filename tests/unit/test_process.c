@@ -187,7 +187,7 @@ static void test_status(void)
 
 static void test_leak(void)
 {
-    struct tutti__process_spec spec = spec_of(ARGV("sh", "-c", "echo here; sleep 3 & exit 0"));
+    struct tutti__process_spec spec = spec_of(ARGV("sh", "-c", "echo here; sleep 61 & exit 0"));
     tutti_task *task = NULL;
     int status = 0;
     uint64_t begin_ns = tutti__bridge_now_ns(engine);
@@ -195,7 +195,7 @@ static void test_leak(void)
     uint64_t took_ns = tutti__bridge_now_ns(engine) - begin_ns;
     OK(status == TUTTI_OK && r->leaked && r->code == 0 && output_is(r, 0, "here\n"),
        "what a grandchild holds open is given up and told");
-    OK(took_ns >= 200 * TUTTI_NS_PER_MS && took_ns < 2 * TUTTI_NS_PER_S, "after 200 ms, not 3 s");
+    OK(took_ns >= 200 * TUTTI_NS_PER_MS && took_ns < 60 * TUTTI_NS_PER_S, "after 200 ms, not 61 s");
     EQ_UINT(group_size(r->pid), 1, "the grandchild lives on");
     kill(-(pid_t)r->pid, SIGKILL); /* by now the only member */
     tutti_task_unref(task);
@@ -302,7 +302,7 @@ static void test_held_stream(void)
     tutti_task *task = start(&spec);
     tutti_task_wait(task, 100 * TUTTI_NS_PER_MS);
     OK(!tutti_task_is_done(task) && held_pieces <= 1, "a process waits for who wants no more of it");
-    for (int i = 0; i < 100 && !tutti_task_is_done(task); i++) {
+    for (int i = 0; i < 3000 && !tutti_task_is_done(task); i++) {
         (void)tutti__bridge_process_resume(engine, task);
         tutti_task_wait(task, 10 * TUTTI_NS_PER_MS);
     }

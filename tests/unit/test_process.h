@@ -128,10 +128,10 @@ TAP__UNUSED static size_t group_size(int64_t group)
     return count;
 }
 
-/* A killed process takes a moment to go: wait for the group to be empty, at most two seconds. */
+/* A killed process takes a moment to go: wait for the group to be empty, at most thirty seconds. */
 TAP__UNUSED static bool group_ends(int64_t group)
 {
-    for (int i = 0; i < 200; i++) {
+    for (int i = 0; i < 3000; i++) {
         if (group_size(group) == 0) {
             return true;
         }

@@ -63,6 +63,7 @@ static void test_none_running(void)
 
 static _Atomic int started;  /* relaxed everywhere: only counted, and read after a wait */
 static _Atomic int failures; /* so many starts fail with EAGAIN before one goes through */
+static _Atomic int last_pid; /* of the last one that went through */
 static _Atomic bool no_pidfd;
 
 static int our_start(void *user, void *start_arg)
@@ -77,6 +78,9 @@ static int our_start(void *user, void *start_arg)
         return TUTTI_EIO;
     }
     int rc = tutti__spawn_start(s);
+    if (rc == TUTTI_OK) {
+        last_pid = (int)s->pid;
+    }
     if (rc == TUTTI_OK && no_pidfd) {
         close(s->pidfd);
         s->pidfd = -1;
@@ -85,21 +89,32 @@ static int our_start(void *user, void *start_arg)
     return rc;
 }
 
+/* Wait until so many starts have been tried, for whichever task; that thread then is on its way back. */
+static bool await_started(tutti_task *task, int count)
+{
+    for (int i = 0; i < 3000 && started < count; i++) {
+        tutti_task_wait(task, 10 * TUTTI_NS_PER_MS);
+    }
+    tutti_task_wait(task, 10 * TUTTI_NS_PER_MS);
+    return started == count;
+}
+
 static void test_retry(void)
 {
-    struct tutti__process_spec slow = spec_of(ARGV("sleep", "0.3"));
+    struct tutti__process_spec slow = spec_of(ARGV("sleep", "61"));
     struct tutti__process_spec spec = spec_of(ARGV("/bin/true"));
     const struct tutti__process_result *r = NULL;
     started = 0;
     failures = 0;
     tutti_task *running = start(&slow);
-    tutti_task_wait(running, 100 * TUTTI_NS_PER_MS);
-    EQ_INT(started, 1, "processes are started through the environment's table");
+    OK(await_started(running, 1), "processes are started through the environment's table");
     failures = 1;
     tutti_task *task = start(&spec);
-    EQ_INT(finish(task, &r), TUTTI_OK, "a start that fails for want of processes");
-    OK(tutti_task_is_done(running), "waits for a running child to end");
-    EQ_INT(started, 3, "and is tried once more then");
+    OK(await_started(task, 2) && !tutti_task_is_done(task), "a start that fails for want of processes waits");
+    kill(last_pid, SIGKILL); /* of the running one */
+    EQ_INT(finish(task, &r), TUTTI_OK, "and goes through in the end");
+    OK(tutti_task_is_done(running), "when a running child has ended");
+    EQ_INT(started, 3, "tried once more");
     tutti_task_unref(task);
     tutti_task_unref(running);
 
@@ -114,23 +129,27 @@ static void test_retry(void)
 
 static void test_cancel_queued(void)
 {
-    struct tutti__process_spec slow = spec_of(ARGV("sleep", "0.4"));
+    struct tutti__process_spec slow = spec_of(ARGV("sleep", "61"));
     struct tutti__process_spec spec = spec_of(ARGV("/bin/true"));
     const struct tutti__process_result *r = NULL;
+    started = 0;
     failures = 0;
     tutti_task *running = start(&slow);
-    tutti_task_wait(running, 100 * TUTTI_NS_PER_MS);
+    OK(await_started(running, 1), "one runs");
+    int running_pid = last_pid;
     failures = 2; /* both: a start that goes through shows that there is enough again */
     tutti_task *first = start(&spec);
     tutti_task *second = start(&spec);
-    tutti_task_wait(first, 50 * TUTTI_NS_PER_MS);
+    OK(await_started(first, 3), "two more are tried and wait");
     started = 0;
     tutti_task_cancel(first);
     EQ_INT(finish(first, &r), TUTTI_ECANCELED, "one that waits to start can be cancelled");
     OK(!tutti_task_is_done(running), "at once");
+    kill(running_pid, SIGKILL);
     EQ_INT(finish(second, &r), TUTTI_OK, "the one behind it runs");
     EQ_INT(started, 1, "the cancelled one was never started");
-    EQ_INT(finish(running, &r), TUTTI_OK, "the running one is not touched");
+    EQ_INT(finish(running, &r), TUTTI_OK, "the running one");
+    EQ_INT(r->signal, SIGKILL, "was not touched but by us");
     tutti_task_unref(first);
     tutti_task_unref(second);
     tutti_task_unref(running);
@@ -147,8 +166,9 @@ static void test_without_pidfd(void)
        "without a pidfd a thread waits instead");
     tutti_task_unref(task);
     spec = spec_of(ARGV("sleep", "61"));
+    started = 0;
     task = start(&spec);
-    tutti_task_wait(task, 50 * TUTTI_NS_PER_MS);
+    OK(await_started(task, 1), "it runs");
     tutti_task_cancel(task);
     OK(finish(task, &r) == TUTTI_ECANCELED && group_ends(r->pid), "and cancelling works");
     tutti_task_unref(task);

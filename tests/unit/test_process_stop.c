@@ -48,11 +48,11 @@ static const struct tutti__process_result *cancel_and_wait(tutti_task *task, uin
 static void test_cancel_group(void)
 {
     uint64_t took_ns = 0;
-    tutti_task *task = start_ready("sleep 61 & echo > $0; wait", 5 * TUTTI_NS_PER_S);
+    tutti_task *task = start_ready("sleep 61 & echo > $0; wait", 60 * TUTTI_NS_PER_S);
     const struct tutti__process_result *r = cancel_and_wait(task, &took_ns);
     OK(group_ends(r->pid), "the whole group is gone");
     EQ_INT(r->signal, SIGTERM, "it ended by TERM");
-    OK(took_ns < 2 * TUTTI_NS_PER_S, "without waiting for the grace");
+    OK(took_ns < 60 * TUTTI_NS_PER_S, "without waiting for the grace");
     EQ_INT(tutti_task_cancel(task), TUTTI_ESETTLED, "cancelling it again finds it settled");
     tutti_task_unref(task);
 }
@@ -90,10 +90,10 @@ static void test_tidy_member(void)
     tutti_task *task = start_ready(
         "(trap 'sleep 0.2; echo tidied > $0.tidy; exit' TERM; echo > $0; exec >/dev/null 2>&1; "
         "while :; do sleep 0.02; done) & wait",
-        20 * TUTTI_NS_PER_S);
+        60 * TUTTI_NS_PER_S);
     const struct tutti__process_result *r = cancel_and_wait(task, &took_ns);
     OK(access(out, F_OK) == 0, "a member has time to clean up after its leader has gone");
-    OK(took_ns < 10 * TUTTI_NS_PER_S, "and its end is noticed, not waited out");
+    OK(took_ns < 60 * TUTTI_NS_PER_S, "and its end is noticed, not waited out");
     OK(group_ends(r->pid), "nothing is left");
     tutti_task_unref(task);
     unlink(out);
@@ -102,31 +102,53 @@ static void test_tidy_member(void)
 static void test_stopped_process(void)
 {
     uint64_t took_ns = 0;
-    tutti_task *task = start_ready("echo > $0; kill -STOP $$; sleep 61", 20 * TUTTI_NS_PER_S);
+    tutti_task *task = start_ready("echo > $0; kill -STOP $$; sleep 61", 60 * TUTTI_NS_PER_S);
     const struct tutti__process_result *r = cancel_and_wait(task, &took_ns);
-    OK(r->signal == SIGTERM && took_ns < 10 * TUTTI_NS_PER_S, "a stopped process hears the TERM");
+    OK(r->signal == SIGTERM && took_ns < 60 * TUTTI_NS_PER_S, "a stopped process hears the TERM");
     tutti_task_unref(task);
 }
 
+/* The leak is given up after 200 ms: on a busy machine the cancel may come too late, so try again. */
 static void test_cancel_in_the_leak(void)
 {
-    uint64_t took_ns = 0;
-    tutti_task *task = start_ready("sleep 61 & echo > $0; exit 0", 5 * TUTTI_NS_PER_S);
-    const struct tutti__process_result *r = cancel_and_wait(task, &took_ns);
-    OK(group_ends(r->pid), "cancelled while it leaks: who holds the stream is ended too");
-    tutti_task_unref(task);
+    bool is_in_time = false;
+    bool is_gone = true;
+    for (int i = 0; i < 50 && !is_in_time; i++) {
+        const struct tutti__process_result *r = NULL;
+        tutti_task *task = start_ready("sleep 61 & echo > $0; exit 0", 5 * TUTTI_NS_PER_S);
+        tutti_task_cancel(task);
+        is_in_time = finish(task, &r) == TUTTI_ECANCELED;
+        if (is_in_time) {
+            is_gone = group_ends(r->pid);
+        } else {
+            kill(-(pid_t)r->pid, SIGKILL); /* given up as leaked: its child is ours to end */
+        }
+        tutti_task_unref(task);
+    }
+    OK(is_in_time, "cancelled while it leaks");
+    OK(is_gone, "who holds the stream is ended too");
 }
 
+/* As long as it takes the shell to say something. */
 static void test_timeout(void)
 {
     struct tutti__process_spec spec = spec_of(ARGV("sh", "-c", "echo begun; sleep 61 & wait"));
     const struct tutti__process_result *r = NULL;
-    spec.timeout_ns = 300 * TUTTI_NS_PER_MS;
-    tutti_task *task = start(&spec);
-    EQ_INT(finish(task, &r), TUTTI_ETIMEDOUT, "too slow fails with a status of its own");
+    uint64_t timeout_ns = 300 * TUTTI_NS_PER_MS;
+    tutti_task *task = NULL;
+    int status = 0;
+    for (bool has_begun = false; !has_begun && timeout_ns < 30 * TUTTI_NS_PER_S;) {
+        tutti_task_unref(task);
+        spec.timeout_ns = timeout_ns;
+        task = start(&spec);
+        status = finish(task, &r);
+        has_begun = r->out[0].length > 0;
+        timeout_ns *= 2;
+    }
+    EQ_INT(status, TUTTI_ETIMEDOUT, "too slow fails with a status of its own");
     OK(r->timed_out && r->signal == SIGTERM && output_is(r, 0, "begun\n"),
        "and what there was is kept");
-    OK(r->elapsed_ns >= 300 * TUTTI_NS_PER_MS, "not before its time");
+    OK(r->elapsed_ns >= timeout_ns / 2, "not before its time");
     OK(group_ends(r->pid), "nothing is left");
     tutti_task_unref(task);
     spec = spec_of(ARGV("/bin/true"));
@@ -163,8 +185,9 @@ static void test_engine_free(size_t fds)
 {
     enum { MANY = 20 };
     tutti_task *tasks[MANY];
-    tasks[0] = start_ready("sleep 61 & echo > $0; wait", 5 * TUTTI_NS_PER_S);
+    tasks[0] = start_ready("sleep 61 & echo > $0; wait", 60 * TUTTI_NS_PER_S);
     struct tutti__process_spec spec = spec_of(ARGV("sleep", "61"));
+    spec.grace_ns = 60 * TUTTI_NS_PER_S;
     for (int i = 1; i < MANY; i++) {
         tasks[i] = start(&spec);
     }
@@ -175,7 +198,7 @@ static void test_engine_free(size_t fds)
     tutti_task_unref(tasks[0]);
     engine_end(fds);
     uint64_t took_ns = tutti__clock_now_ns() - begin_ns;
-    OK(took_ns < 4 * TUTTI_NS_PER_S, "freeing the engine ends its processes");
+    OK(took_ns < 60 * TUTTI_NS_PER_S, "freeing the engine ends its processes, before the grace is over");
 }
 
 int main(void)

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cli/prompt_text.h"
@@ -13,9 +14,18 @@
 
 enum { WRITERS = 4, LINES = 3000, ROOM = 256 * 1024 + 2 };
 
+#define PATIENCE_S 0.1 /* of the code under test: so long a line waits for its end */
+
 static char taken[ROOM];
 static atomic_int wakes;
 static int terminal;
+
+static double now_s(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
 
 static void on_wake(void)
 {
@@ -66,12 +76,20 @@ static void test_order(void)
     EQ_STR(seen(), "at once", "nothing is held back while no line is typed");
     cli_prompt_text_keep();
     EQ_STR(seen(), "\n", "the line that is typed begins on a row of its own");
+    double began = now_s();
     put(CLI_LANE_ERR, "an err");
     put(CLI_LANE_OUT, "one\ntwo\nthr");
     EQ_INT(atomic_load(&wakes), 1, "one wake for all that waits");
     put(CLI_LANE_ERR, "or\n");
-    EQ_STR(take(), "one\ntwo\nan error\n", "whole lines, as they ended");
-    EQ_STR(take(), "thr\n", "what does not end gets an end");
+    const char *first = take();
+    if (now_s() - began < PATIENCE_S) {
+        EQ_STR(first, "one\ntwo\nan error\n", "whole lines, as they ended");
+        EQ_STR(take(), "thr\n", "what does not end gets an end");
+    } else { /* a busy machine: the line without an end may have waited long enough already */
+        bool is_ended = strstr(first, "thr\n") != NULL;
+        EQ_STR(first, is_ended ? "one\ntwo\nan error\nthr\n" : "one\ntwo\nan error\n", "whole lines");
+        EQ_STR(is_ended ? "" : take(), is_ended ? "" : "thr\n", "what does not end gets an end");
+    }
     EQ_STR(take(), "", "no more");
     EQ_STR(seen(), "", "nothing has gone to the terminal by itself");
     put(CLI_LANE_OUT, "four\nfi");
