@@ -22,10 +22,13 @@
 #include "cli/execute.h"
 #include "cli/options.h"
 #include "cli/prompt.h"
+#include "cli/say.h"
 #include "cli/session.h"
 #include "cli/signals.h"
 #include "cli/view.h"
 #include "tutti_lua.h"
+
+enum { WORKERS_MAX = 256 }; /* that an engine takes */
 
 /* Scripts open many files and pipes; the soft limit is a leftover of select(). */
 static void raise_file_limit(void)
@@ -44,9 +47,9 @@ static uint32_t wanted_workers(void)
     if (text == NULL || *text == '\0')
         return 0;
     unsigned long count = strtoul(text, &end, 10);
-    if (*end != '\0' || count == 0 || count > 1024) {
-        fprintf(stderr, "tutti: TUTTI_WORKERS must be a number of threads from 1 to 1024, got \"%s\"\n",
-                text);
+    if (*end != '\0' || count == 0 || count > WORKERS_MAX) {
+        fprintf(stderr, "tutti: TUTTI_WORKERS must be a number of threads from 1 to %d, got \"%s\"\n",
+                WORKERS_MAX, text);
         exit(CLI_BAD_USAGE);
     }
     return (uint32_t)count;
@@ -220,19 +223,40 @@ static void open_standard_streams(void)
     }
 }
 
+/* Write out what is left in stdout. Returns: 0; an errno; or -1: a script did not look at an earlier write
+ * that failed, and the reason is gone. */
+static int flush_output(void)
+{
+    if (fflush(stdout) != 0)
+        return errno;
+    return ferror(stdout) == 0 ? 0 : -1;
+}
+
+static int output_status(int why)
+{
+    char line[200];
+    if (why == 0)
+        return CLI_GOOD;
+    (void)snprintf(line, sizeof line, "writing the results: %s",
+                   why > 0 ? strerror(why) : "not all of them could be written");
+    cli_say(line);
+    return CLI_FAILED;
+}
+
+int cli_host_end_output(void)
+{
+    return output_status(flush_output());
+}
+
 /* What the run comes to, when nothing of it is left. */
 static int end(struct cli_host *host, int status)
 {
-    bool is_written = fflush(stdout) == 0;
+    int why = flush_output(); /* may find that the pipe is broken */
     if (host->signal == 0 && cli_signals_pipe_broke())
         host->signal = SIGPIPE;
-    if (!is_written && status == CLI_GOOD && host->signal == 0) {
-        fprintf(stderr, "tutti: writing the results: %s\n", strerror(errno));
-        status = CLI_FAILED;
-    }
     if (host->signal != 0)
         cli_signals_die(host->signal);
-    return status;
+    return status == CLI_GOOD ? output_status(why) : status;
 }
 
 int cli_host_run(const struct cli_script *script, const struct cli_face *face,
@@ -242,6 +266,7 @@ int cli_host_run(const struct cli_script *script, const struct cli_face *face,
     tutti_config config = { .struct_size = sizeof config, .loop = TUTTI_LOOP_CALLER };
     config.workers = wanted_workers();
     config.preempt = wanted_preempt();
+    cli_say_as_events(script->options->progress == CLI_PROGRESS_JSON);
     open_standard_streams();
     raise_file_limit();
     cli_signals_block();

@@ -37,6 +37,10 @@ struct cli_host {
 /* Is there a file that can be read? Says why not. */
 bool cli_host_can_read(const char *file);
 
+/* Write out what is left in stdout. Returns: CLI_GOOD, or CLI_FAILED if anything got lost since the
+ * beginning; says so. */
+int cli_host_end_output(void);
+
 /**
  * Make an engine and a Lua state with what the command line asked for, call `run`, and end it all.
  *

@@ -10,6 +10,7 @@
 
 #include "cli/cli.h"
 #include "cli/help.h"
+#include "cli/host.h"
 #include "cli/nearest.h"
 #include "cli/options.h"
 #include "cli/tables.h"
@@ -186,5 +187,5 @@ int main(int argc, char **argv)
     }
     int status = run_command(&line, command, &options);
     cli_options_free(&options);
-    return status;
+    return status == CLI_GOOD ? cli_host_end_output() : status;
 }

@@ -19,13 +19,27 @@ const char *cli_lua_version(void)
     return LUA_RELEASE;
 }
 
+/* Say "tutti: MESSAGE" as the Lua half does: with --progress=json it is an event.   [-1, +0, -] */
+static void say_message(lua_State *L)
+{
+    lua_getglobal(L, "require");
+    lua_pushliteral(L, "tutti.say");
+    if (lua_pcall(L, 1, 1, 0) == LUA_OK) {
+        lua_pushfstring(L, "tutti: %s\n", lua_tostring(L, -2));
+        if (lua_pcall(L, 1, 0, 0) == LUA_OK)
+            return (void)lua_settop(L, -2);
+    }
+    fprintf(stderr, "tutti: %s\n", lua_tostring(L, -1));
+    lua_pop(L, 2);
+}
+
 static int load(lua_State *L, const struct cli_script *script)
 {
     int rc = script->file != NULL ? luaL_loadfilex(L, script->file, "t")
                                   : luaL_loadbufferx(L, script->chunk, strlen(script->chunk), "=-e", "t");
     if (rc == LUA_OK)
         return CLI_GOOD;
-    fprintf(stderr, "tutti: %s\n", lua_tostring(L, -1));
+    say_message(L);
     return rc == LUA_ERRFILE ? CLI_BAD_USAGE : CLI_WRONG;
 }
 

@@ -97,6 +97,14 @@ static int l_width(lua_State *L)
     return 1;
 }
 
+/* From the first line on all that is said is an event, not only once a run has begun. */
+static void require_events(lua_State *L)
+{
+    lua_getglobal(L, "require");
+    lua_pushliteral(L, "tutti.progress.events");
+    lua_call(L, 1, 0);
+}
+
 int cli_session_fill(lua_State *L)
 {
     const struct cli_script *script = (const struct cli_script *)lua_touserdata(L, 1);
@@ -113,6 +121,8 @@ int cli_session_fill(lua_State *L)
     set_bool(L, "help", script->late->wants_help);
     set_args(L, &script->options->args, &script->late->args);
     set_late(L, script->late);
+    if (script->options->progress == CLI_PROGRESS_JSON)
+        require_events(L);
     if (script->options->columns > 0)
         set_int(L, "columns", script->options->columns);
     lua_pushcfunction(L, l_width);

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "cli/prompt.h"
+#include "cli/say.h"
 #include "cli/view.h"
 #include "tutti_lua.h"
 
@@ -163,8 +164,10 @@ static void say(int number, int count)
         : number == SIGTERM ? "terminated (SIGTERM)" : "hung up (SIGHUP)";
     if (number == SIGPIPE || !try_lock_stderr())
         return; /* nobody reads the output any more: what ends by that ends in silence */
-    fprintf(stderr, count == 1 ? "tutti: %s: stopping, for up to 10 s; once more kills\n"
-                               : "tutti: %s: killed\n", what);
+    char line[100];
+    (void)snprintf(line, sizeof line, count == 1 ? "%s: stopping, for up to 10 s; once more kills"
+                                                 : "%s: killed", what);
+    cli_say(line);
     funlockfile(stderr);
 }
 

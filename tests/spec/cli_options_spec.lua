@@ -138,6 +138,7 @@ describe("a wrong command line ends with 2 and", function()
   it("tells a missing FILE, an unknown command, and too many words", function()
     refused("tutti: run: a FILE is missing\nTry: tutti run --help\n", "run", "-q")
     refused('tutti: unknown command "rnu" (did you mean "run"?)\nTry: tutti --help\n', "rnu", "x.lua")
+    refused('tutti: unknown command "help"\nTry: tutti --help\n', "help") -- "repl" is not near
     refused('tutti: unknown command "x.lua" (did you mean tutti run x.lua?)\nTry: tutti --help\n', "x.lua")
     refused("tutti: version: nothing was expected behind it\nTry: tutti version --help\n", "version", "x")
     refused('tutti: completions: "tcsh" is none of the shells bash, zsh and fish\n'

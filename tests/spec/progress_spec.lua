@@ -91,6 +91,35 @@ describe("progress as JSON", function()
   end)
 end)
 
+describe("with --progress=json all that tutti says is an event", function()
+  local function texts_of(source)
+    local file <close> = program.file(source)
+    local code, _, err = program.run(program.path, "run", "--progress=json", file.path)
+    for line in err:gmatch("[^\n]+") do
+      assert.matches('^{"v":1,"event":"message","t":[%d.]+,"text":"tutti: .*"}$', line)
+    end
+    return code, err
+  end
+
+  it("where no run begins: failures, errors, a text that does not compile", function()
+    local code, err = texts_of('local tutti = require("tutti")\n'
+      .. 'tutti.spawn(function() error("alone", 0) end) tutti.sleep(0.001) error("the end", 0)')
+    assert.equal(1, code)
+    assert.matches('nobody awaiting it: [^"]*alone"', err)
+    assert.matches("the end", err)
+    code, err = texts_of("local = 1")
+    assert.equal(3, code)
+    assert.matches("<name> expected", err)
+  end)
+
+  it("also what the program says of a signal", function()
+    local code, err = texts_of('local tutti = require("tutti")\n'
+      .. 'tutti.exec{ "sh", "-c", "kill -INT $PPID" }:await() tutti.sleep(60)')
+    assert.equal(130, code)
+    assert.matches('"tutti: interrupted %(Ctrl%-C%): stopping', err)
+  end)
+end)
+
 describe("no progress", function()
   it("with -q and --progress=none", function()
     for _, option in ipairs({ "-q", "--progress=none" }) do

@@ -116,6 +116,12 @@ describe("the exit status", function()
     code, _, err = program.shell_script("%s >/dev/full", "print('x')")
     assert.is_true(code == 1 or code == 3, code)
     assert.matches("No space left", err)
+    for _, words in ipairs({ "--help", "version", "man", "completions bash", "run --help" }) do
+      code, _, err = program.shell(("%s %s >/dev/full"):format(program.quote(program.path), words))
+      assert.same({ 1, "tutti: writing the results: No space left on device\n" }, { code, err }, words)
+    end
+    -- The script has not looked at what flush returned.
+    assert.equal(1, (program.shell_script("%s >/dev/full", "io.write('x') io.stdout:flush()")))
     assert.equal(0, (program.shell_script("%s >&-", HEAD .. "tutti.spawn(print):await()")))
   end)
 

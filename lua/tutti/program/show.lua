@@ -170,7 +170,8 @@ end
 
 local function print_plan(plan, selector)
   local steps = plan.steps
-  local what = selector and type(selector) == "string" and (" of \"%s\""):format(selector) or ""
+  local what = type(selector) ~= "string" and ""
+    or (selector:find("\"", 1, true) and " of %s" or " of \"%s\""):format(selector)
   io.write(("plan%s of graph \"%s\": %s in %s\n"):format(what, plan.graph.name, plural(#plan.nodes, "task"),
     plural(#steps, "step")))
   local column = name_column(plan.nodes)
