@@ -37,6 +37,14 @@ local function quantity(grammar)
   end
 end
 
+-- Bytes are counted: 64KiB is the integer 65536.
+local function whole_if_so(read)
+  return function(given)
+    local value, why = read(given)
+    return value and math.tointeger(value) or value, why
+  end
+end
+
 local function only(kind)
   return function(value)
     if type(value) == kind then
@@ -58,7 +66,7 @@ local TYPES = {
   boolean = { words = "true or false", zero = false, check = only("boolean"),
     read = function(text) return BOOLEANS[text] end },
   duration = { words = "a duration such as 0.5, 250ms or 1m30s", zero = 0, read = quantity("duration") },
-  size = { words = "a size such as 4096 or 64KiB", zero = 0, read = quantity("size") },
+  size = { words = "a size such as 4096 or 64KiB", zero = 0, read = whole_if_so(quantity("size")) },
 }
 TYPES.duration.check, TYPES.size.check = TYPES.duration.read, TYPES.size.read
 

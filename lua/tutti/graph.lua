@@ -84,7 +84,7 @@ end
 --- Declare a limit: of the tasks with limit = name, at most `count` run at once.
 function methods.limit(self, name, count)
   check_self(self, "limit", 2)
-  node.check_name("g:limit", name, 2)
+  node.check_name("g:limit", name, 2, "limit")
   if math.type(count) ~= "integer" or count < 1 then
     core.usage(("g:limit \"%s\": how many may run at once must be a whole number, 1 or more, got %s")
       :format(name, type(count) == "number" and tostring(count) or type(count)), 2)
@@ -125,7 +125,7 @@ local count_made = 0
 ---@nodiscard
 local function graph(name)
   if name ~= nil then
-    node.check_name("tutti.graph", name, 2)
+    node.check_name("tutti.graph", name, 2, "graph")
   end
   count_made = count_made + 1
   local made = { name = name or ("graph %d"):format(count_made), nodes = {}, by_name = {}, limits = {} }

@@ -5,29 +5,31 @@ local core = require("tutti.core")
 
 local options = {}
 
--- Number of single-character changes between two words.
+-- How many letters must be changed, added, removed, or exchanged with the next one.
 local function distance(a, b)
-  local row = {}
+  local before, above, row = nil, nil, {}
   for j = 0, #b do
     row[j] = j
   end
   for i = 1, #a do
-    local corner = row[0]
-    row[0] = i
+    before, above, row = above, row, { [0] = i }
     for j = 1, #b do
       local cost = a:byte(i) == b:byte(j) and 0 or 1
-      local above = row[j]
-      row[j] = math.min(above + 1, row[j - 1] + 1, corner + cost)
-      corner = above
+      local changes = math.min(above[j] + 1, row[j - 1] + 1, above[j - 1] + cost)
+      if i > 1 and j > 1 and a:byte(i) == b:byte(j - 1) and a:byte(i - 1) == b:byte(j) then
+        changes = math.min(changes, before[j - 2] + 1)
+      end
+      row[j] = changes
     end
   end
   return row[#b]
 end
 
---- The known word nearest to `word`, or nil when none is near.
+--- The known word nearest to `word`, or nil when none is near: a third of its letters may be wrong, of a
+--- short one a single one, but not all.
 ---@param known table<string, any> # its keys are the words
 function options.nearest(word, known)
-  local best, least = nil, #word // 2 + 2
+  local best, least = nil, math.min(math.max((#word + 1) // 3, 1) + 1, math.max(#word, 1))
   for candidate in pairs(known) do
     local d = distance(word, candidate)
     if d < least or (d == least and best and candidate < best) then

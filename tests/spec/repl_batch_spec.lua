@@ -38,6 +38,14 @@ describe("the batch", function()
     assert.same({ 0, "a\t2\n-b\n", "" }, { code, out:gsub('"', ""), err })
   end)
 
+  it("leaves out the mark of UTF-8, as Lua does", function()
+    assert.same({ 0, "1\n", "" }, { piped("\xEF\xBB\xBF1") })
+    assert.same({ 0, "3\n", "" }, { from_file("\xEF\xBB\xBF#!/usr/bin/env -S tutti repl\n"
+      .. "debug.getinfo(1).currentline + 1\n") })
+    local file <close> = program.file("\xEF\xBB\xBFprint(7)")
+    assert.same({ 0, "7\n", "" }, { piped(":load " .. file.path .. "\n") })
+  end)
+
   it("finds modules in FILE's folder", function()
     local folder = program.folder({ ["m.lua"] = "return 7\n",
       ["a.lua"] = "local m = require('m')\nm\n" })

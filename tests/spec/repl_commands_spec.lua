@@ -252,6 +252,20 @@ plan of graph "deploy" (5 tasks in 3 steps)
     assert.equal(ask(":graph g"), (ask(":graph g:plan()")))
   end)
 
+  it("draws nothing right below what it does not need", function()
+    local ask, closing = new_prompt()
+    local _ <close> = closing
+    ask("g = tutti.graph('apart'); for i = 1, 3 do g:task('t' .. i, function() end) end; "
+      .. "g:task('z', { needs = { 't2' } }, function() end)")
+    assert.equal([[
+plan of graph "apart" (4 tasks in 2 steps)
+○ t1
+  ○ t2
+  ○ z
+○ t3
+]], ask(":graph g"))
+  end)
+
   it("draws the latest run with its states", function()
     local ask, closing = new_prompt()
     local _ <close> = closing

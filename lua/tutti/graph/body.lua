@@ -174,8 +174,9 @@ function body.check_sendable(nodes, mode)
       known[node.f] = true
       local ok, err = pcall(core.check_sendable, "g:run", node.f, 1)
       if not ok then
-        error(errors.new({ kind = "transfer", message = ("g:run: task \"%s\" cannot run on the pool: %s")
-          :format(node.name, err.message) }), 0)
+        local where = node.line and (", at " .. node.line) or ""
+        error(errors.new({ kind = "transfer", place = node.line, message =
+          ("g:run: task \"%s\" cannot run on the pool: %s%s"):format(node.name, err.message, where) }), 0)
       end
     end
   end

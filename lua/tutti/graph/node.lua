@@ -43,12 +43,13 @@ end
 
 -- ---- names and lists -----------------------------------------------------------------------
 
---- Raise `usage` unless `name` can be the name of a task. `level` as for core.usage.
-function node.check_name(what, name, level)
+--- Raise `usage` unless `name` can be the name of a task, or of what `thing` says. `level` as for core.usage.
+function node.check_name(what, name, level, thing)
+  thing = thing or "task"
   if type(name) ~= "string" then
-    core.usage(("%s: the name of the task was expected, got %s"):format(what, type(name)), level + 1)
+    core.usage(("%s: the name of the %s was expected, got %s"):format(what, thing, type(name)), level + 1)
   elseif name == "" then
-    core.usage(("%s: the name of a task cannot be empty"):format(what), level + 1)
+    core.usage(("%s: the name of a %s cannot be empty"):format(what, thing), level + 1)
   elseif name:find(CONTROL) then
     core.usage(("%s: the name %q has a control character in it (position %d)")
       :format(what, name, name:find(CONTROL)), level + 1)

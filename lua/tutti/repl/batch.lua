@@ -14,6 +14,7 @@ local internal = require("tutti.repl.internal")
 local repl = require("tutti.repl")
 local say = require("tutti.say")
 local session = require("tutti.session")
+local source = require("tutti.repl.source")
 local tutti = require("tutti")
 
 local batch = {}
@@ -73,8 +74,8 @@ local function next_chunk(self)
   local is_unfinished, missing
   for text in self.next_line do
     self.line = self.line + 1
-    if self.line == 1 and text:find("^#") then
-      text = "\n" -- the line that names the interpreter
+    if self.line == 1 then
+      text = source.begin(text)
     end
     parts[#parts + 1] = text
     if not missing or text:find(missing, 1, true) then

@@ -38,6 +38,9 @@ local function refuse(prompt, message)
   return false
 end
 
+-- What people type to leave other prompts.
+local LEAVING = { q = true, quit = true, exit = true, bye = true }
+
 --- Run one; what it has to say goes to prompt.write. Raises what it, or an expression in it, raises.
 ---@async
 ---@param text string # ":tasks"
@@ -46,6 +49,9 @@ function commands.run(prompt, text)
   local name, argument = text:match("^%s*:([%w_]*)%s*(.-)%s*$")
   local command = commands.list[name]
   if not command then
+    if LEAVING[name] then
+      return refuse(prompt, (":%s: there is no such command; Ctrl-D leaves, or os.exit()"):format(name))
+    end
     local near = name ~= "" and options.nearest(name, commands.list)
     return refuse(prompt, (":%s: there is no such command%s; :help lists them"):format(name,
       near and (" (did you mean :%s?)"):format(near) or ""))

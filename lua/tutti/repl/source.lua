@@ -16,6 +16,12 @@ local source = {}
 ---@field is_background boolean?
 ---@field message string?         # of an error
 
+--- The first line of a file, or all of it, without what Lua leaves out there: the mark of UTF-8, and a line
+--- that names an interpreter. A blank line in its place keeps the numbers.
+function source.begin(text)
+  return (text:gsub("^\xEF\xBB\xBF", ""):gsub("^#[^\n]*", ""))
+end
+
 --- As `load`; the message is a text with a place, whatever is wrong.
 ---@return function? f, string? message
 function source.load(text, name)

@@ -5,6 +5,7 @@
 ---@module "tutti.repl.commands.code"
 local core = require("tutti.core")
 local show = require("tutti.repl.show")
+local source = require("tutti.repl.source")
 local text = require("tutti.repl.text")
 
 local code = {}
@@ -74,20 +75,15 @@ end
 
 -- ---- :load ---------------------------------------------------------------------------------
 
--- The blank line in place of `#!` keeps the numbers of the lines.
-local function without_shebang(source)
-  return (source:gsub("^#[^\n]*", "", 1))
-end
-
 --- :load FILE
 ---@async
 function code.load(prompt, argument)
   local path = argument:gsub("^~/", (os.getenv("HOME") or "~") .. "/")
-  local source = require("tutti").fs.read(path)
-  if source:find("^\27") then
+  local bytes = require("tutti").fs.read(path)
+  if bytes:find("^\27") then
     return false, ("%s holds bytecode; only text is loaded"):format(path)
   end
-  write_values(prompt, table.pack(prompt:evaluate(without_shebang(source), path)))
+  write_values(prompt, table.pack(prompt:evaluate(source.begin(bytes), path)))
 end
 
 return code

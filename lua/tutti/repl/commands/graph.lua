@@ -8,7 +8,7 @@
 ---
 --- A row for each task, what it needs above it. Each task that is still to come and that some drawn task
 --- leads to has a rail; below a drawn task a row of corners leads from it to the rails of those that need
---- it. A rail that is only crossed interrupts the crossing line.
+--- it. A rail that is only crossed interrupts the crossing line. What stands right below another needs it.
 ---
 --- Layer: the Lua half. Thread: the state's home.
 --- Invariant: rails[c] is the number of the task that rail c leads to, or false.
@@ -68,6 +68,12 @@ local function rail_of(rails, node)
       return c
     end
   end
+end
+
+-- A free rail for a task that needs nothing; not `above`, where it would seem to need what is drawn there.
+local function root_rail(rails, above)
+  local c = free_rail(rails, 1)
+  return c == above and free_rail(rails, c + 1) or c
 end
 
 local function trim(rails)
@@ -143,9 +149,10 @@ end
 -- The rows of a plan; `run`: whose states are shown, or nil.
 local function draw(plan, run, color)
   local rails, rows, columns = {}, {}, 0
+  local above -- the rail that ended in the row above
   for _, i in ipairs(order_of(plan)) do
     local entry = run and run.list[i]
-    local at = rail_of(rails, i) or free_rail(rails, 1)
+    local at = rail_of(rails, i) or root_rail(rails, above)
     rails[at] = false
     local left = node_row(rails, at, entry and SIGNS[entry.state] or "○")
     local name = text.cut(text.line(plan.nodes[i].name, 200), NAME_COLUMNS)
@@ -153,6 +160,7 @@ local function draw(plan, run, color)
     columns = math.max(columns, text.columns(rows[#rows].left))
     local corners = lead(plan, rails, at, i)
     rows[#rows + 1] = corners and { left = corners } or nil
+    above = not corners and not rails[at] and at or nil
   end
   local lines = {}
   for i, row in ipairs(rows) do
