@@ -388,7 +388,7 @@ describe("a bug of others:", function()
   end)
 
   it("the count of cancels is left wrong (cpython #95289, #133747, #128588)", function()
-    for i = 1, 1000 do
+    for i = 1, build.times(1000) do
       local ok, err = tutti.pcall(tutti.scope, function(outer)
         tutti.pcall(tutti.scope, function(inner) inner:cancel() tutti.checkpoint() end)
         if i % 2 == 0 then
@@ -480,7 +480,7 @@ end)
 
 describe("one long-lived task", function()
   it("keeps its memory flat over hundreds of thousands of timeouts", function()
-    local rounds = IS_SLOW and 20000 or 200000
+    local rounds = IS_SLOW and build.times(20000) or 200000
     local function nothing() end
     local function run()
       for _ = 1, rounds // 2 do

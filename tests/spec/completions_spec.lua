@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- Completions in the shells themselves: bash, zsh (in a terminal) and fish.
+-- threads: one
 local describe, it, setup, teardown, assert = describe, it, setup, teardown, assert
 local program = require("tests.spec.support.program")
 local _ENV = _G -- luacheck: ignore

@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- Durations as texts: what they mean, and where a wrong one stops making sense.
+-- threads: one
 local tutti = require("tutti")
 local duration = require("tutti.grammar.duration")
 local texts = require("tests.spec.support.texts")

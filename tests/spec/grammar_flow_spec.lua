@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- Flow expressions: what they mean, and where a wrong one stops making sense.
+-- threads: one
 require("tutti")
 local flow = require("tutti.grammar.flow")
 local texts = require("tests.spec.support.texts")

@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- Glob patterns of names: what they match, that none makes a name slow, and where a wrong one stops
 -- making sense.
+-- threads: one
 require("tutti")
 local glob = require("tutti.grammar.glob")
 local build = require("tests.spec.support.build")

@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- Selectors: what they mean, and where a wrong one stops making sense.
+-- threads: one
 require("tutti")
 local selector = require("tutti.grammar.selector")
 local texts = require("tests.spec.support.texts")

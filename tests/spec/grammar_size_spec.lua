@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- Sizes as texts: what they mean, and where a wrong one stops making sense.
+-- threads: one
 local tutti = require("tutti")
 local size = require("tutti.grammar.size")
 local texts = require("tests.spec.support.texts")

@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- Plans as pictures and JSON, and their critical path.
+-- threads: one
 local tutti = require("tutti")
 
 local function noop() end

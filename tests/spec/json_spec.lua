@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- JSON as the program writes it.
+-- threads: one
 require("tutti")
 local json = require("tutti.json")
 

@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- The commands of the prompt.
+local build = require("tests.spec.support.build")
 local tutti = require("tutti")
 local commands = require("tutti.repl.commands")
 local repl = require("tutti.repl")
@@ -302,7 +303,7 @@ run of graph "deploy" (0 of 5 tasks left)
     local _ <close> = closing
     local seed = os.time()
     math.randomseed(seed)
-    for round = 1, 30 do
+    for round = 1, build.times(30) do
       g = tutti.graph("random") -- luacheck: ignore
       local total, edges = math.random(1, 30), 0
       for i = 1, total do

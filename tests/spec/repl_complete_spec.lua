@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- Completion: what may come next, found without running anything of the user's.
+-- threads: one
 local tutti = require("tutti")
 local completion = require("tutti.repl.complete")
 local cursor = require("tutti.repl.cursor")

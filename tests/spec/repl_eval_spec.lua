@@ -186,8 +186,8 @@ describe("a prompt", function()
       collectgarbage()
       return collectgarbage("count"), tutti.stats().live
     end
-    local before, live = feed(1000)
-    local after, live_after = feed(build.is_release and 10000 or 2000)
+    local before, live = feed(build.times(1000))
+    local after, live_after = feed(build.is_release and 10000 or build.times(2000))
     assert.is_true(after - before < 64, ("%.0f KiB more"):format(after - before))
     assert.equal(live, live_after)
     prompt:close()

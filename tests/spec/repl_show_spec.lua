@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- Values as the prompt shows them.
+-- threads: one
 local tutti = require("tutti")
 local show = require("tutti.repl.show")
 local build = require("tests.spec.support.build")

@@ -8,7 +8,7 @@ local describe, it, assert = describe, it, assert
 local _ENV = _G -- luacheck: ignore
 
 local IS_SLOW = not build.is_release
-local TREES = tonumber(os.getenv("TUTTI_ROUNDS")) or IS_SLOW and 300 or 10000
+local TREES = tonumber(os.getenv("TUTTI_ROUNDS")) or IS_SLOW and (build.is_tsan and 50 or 300) or 10000
 local TREES_A_TEST = 50 -- one worker's state serves so many
 local TICK = 0.5        -- all times are whole ticks: so that much happens at the same instant
 local SHIELD = 3 * TICK

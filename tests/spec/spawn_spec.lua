@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- spawn, task, after, order, options, recipes, handles.
+local build = require("tests.spec.support.build")
 local tutti = require("tutti")
 
 describe("spawn", function()
@@ -190,7 +191,7 @@ describe("after", function()
   it("cancels a chain of 100,000 without recursion", function()
     local head = tutti.spawn(function() tutti.sleep(10) end)
     local last = head
-    for _ = 1, 100000 do
+    for _ = 1, build.times(100000) do
       last = tutti.task({ function() end, after = { last } })
     end
     head:cancel()

@@ -6,12 +6,13 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "base/atomic.h"
 #include "support/tap.h"
 #include "tutti.h"
 
 /* ---- an allocator that counts, checks and fails ---------------------------------------------- */
 
-#if defined(__SANITIZE_THREAD__)
+#ifdef TUTTI_TSAN
 enum { FENCE = 64, STEP = 7 }; /* it takes its time */
 #else
 enum { FENCE = 64, STEP = 1 };

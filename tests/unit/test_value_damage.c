@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * test_value_damage.c - bytes that are not a message are an error, never a crash (run under ASan).
+ * threads: one
  */
 #include "test_value_make.h"
 
@@ -84,12 +85,7 @@ static void flipped(struct test_pair *p, const char *make, const char *look)
     tutti__buffer_unref(b);
 }
 
-/* ThreadSanitizer does not see that Lua's errors leave frames, and gives up after some 60,000 of them. */
-#ifdef TUTTI_TSAN
-enum { SAMPLES = 10 };
-#else
 enum { SAMPLES = 100 };
-#endif
 
 /* Random samples: whatever is cut off or turned over, the state does not fall with it. */
 static void samples(struct test_pair *p)

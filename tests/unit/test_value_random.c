@@ -5,6 +5,7 @@
  * A graph is made in one state, carried to another, back again, and compared with the original by a
  * walk that keeps a one-to-one map of tables, functions and variables. Every table carries an `id`,
  * so that tables which are keys can be told apart. TUTTI_SEED repeats a run.
+ * threads: one
  */
 #include "test_value_make.h"
 
