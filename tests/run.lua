@@ -297,7 +297,8 @@ local function main(words)
   run_jobs(alone, 1, skips)
   for _, group in ipairs(groups) do
     if group.ended ~= group.size then
-      print(("---- %s: %d of %d tests have not been run"):format(group.key, group.size - group.ended, group.size))
+      print(("---- %s: %d of %d tests have not been run")
+        :format(group.key, group.size - group.ended, group.size))
       group.failed = group.failed + 1
     end
     for key in pairs(total) do

@@ -7,7 +7,8 @@ local options = {}
 
 -- How many letters must be changed, added, removed, or exchanged with the next one.
 local function distance(a, b)
-  local before, above, row = nil, nil, {}
+  local before, above
+  local row = {}
   for j = 0, #b do
     row[j] = j
   end
