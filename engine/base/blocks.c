@@ -17,9 +17,11 @@
 #define GRAIN ((size_t)16)
 #define SMALL_MAX ((size_t)1024)
 #define PAGE_BYTES ((size_t)64 << 10)
-#define ARENA_BYTES ((size_t)1 << 20)
+#define ARENA_BYTES TUTTI__HUGE_PAGE_BYTES
 
-enum { SIZES = 65, PAGES = 16 };
+/* A heap of so many arenas asks for huge pages from then on: with 100,000 sleeping tasks most of the time
+ * went into page faults and into finding pages. */
+enum { SIZES = 65, ARENAS_SMALL = 8 };
 
 /* At the start of each page; `heap`, `free_pages` and the arena's links count in page 0 alone. */
 struct page {
@@ -112,13 +114,17 @@ static void unlink_arena(struct tutti__blocks *heap, struct page *arena)
 
 /* ---- pages ---------------------------------------------------------------------------------- */
 
-static const uint32_t all_pages = (UINT32_C(1) << PAGES) - 1;
+static const uint32_t all_pages = UINT32_MAX;
+_Static_assert(ARENA_BYTES / PAGE_BYTES == 32, "a bit for each page");
 
 static struct page *arena_new(struct tutti__blocks *heap)
 {
     struct page *arena = tutti__pages_new(ARENA_BYTES, ARENA_BYTES);
     if (arena == NULL) {
         return NULL;
+    }
+    if (heap->arena_count >= ARENAS_SMALL) {
+        tutti__pages_prefer_huge(arena, ARENA_BYTES);
     }
     arena->free_pages = all_pages;
     heap->arena_count++;

@@ -5,9 +5,9 @@
  *
  * Blocks of one size lie side by side in pages of 64 KiB, without heads; whoever frees a block finds its
  * page by the address. Larger ones come from the C library. A page that is empty serves any size again,
- * sixteen of them that are empty go back to the system.
+ * thirty-two of them that are empty go back to the system.
  *
- *     arena (1 MiB)   page 0   page 1 ...  page 15
+ *     arena (2 MiB)   page 0   page 1 ...  page 31
  *                     [head][block][block]...
  *
  * Layer: base. Locks: none. Thread: one at a time.

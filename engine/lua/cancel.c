@@ -8,6 +8,7 @@
  * Layer: lua. Thread: the state's home.
  * Invariant: no record is settled twice; telling is held back while records are on the work list.
  */
+#include "lua/cancellation.h"
 #include "lua/cycle.h"
 #include "lua/interrupt.h"
 #include "lua/scope.h"
@@ -44,24 +45,6 @@ static void work_add_children(lua_State *L, struct work *work, struct tutti__rec
         if (child->kind != RECORD_SCOPE || !tutti__scope_of(child)->is_shield)
             work_add(L, work, child); /* what is below a shield waits for the shield's end */
     }
-}
-
-/* Make the record's own error object; its userdata is at `index`. */
-static void note_cancelled(lua_State *L, struct tutti__record *record, int index, const char *reason)
-{
-    struct tutti__lua *lua = record->lua;
-    struct tutti__record *current = lua->current;
-    lua->current = record;
-    if (reason != NULL)
-        tutti__error_push(L, lua, "cancelled", "cancelled: %s", reason);
-    else
-        tutti__error_push(L, lua, "cancelled", "cancelled");
-    lua->current = current;
-    if (reason != NULL) {
-        lua_pushstring(L, reason);
-        tutti__error_set(L, -2, "reason");
-    }
-    tutti__record_set_extra(L, index, EXTRA_CANCEL);
 }
 
 static void settle_cancelled(lua_State *L, struct tutti__record *record, int index)
@@ -136,7 +119,8 @@ static void cancel_one(lua_State *L, struct work *work, struct tutti__record *re
     work_add_children(L, work, record);
     tutti__record_push(L, record);
     int index = lua_gettop(L);
-    note_cancelled(L, record, index, reason);
+    tutti__cancellation_push(L, record->lua, record, reason);
+    tutti__record_set_extra(L, index, EXTRA_CANCEL);
     if (record->kind == RECORD_GATHER)
         cancel_gather(L, work, record, index);
     else if (record->kind == RECORD_REMOTE)

@@ -7,7 +7,8 @@
  *
  * Layer: lua. Thread: the state's home.
  */
-#include "lua/state.h"
+#include "lua/cancellation.h"
+#include "lua/place.h"
 #include "lua/traceback.h"
 
 #include <stdarg.h>
@@ -38,14 +39,18 @@ static void set_task(lua_State *L, struct tutti__lua *lua)
     struct tutti__record *record = lua->current;
     if (record == NULL || record->slot == 0)
         return;
-    tutti__record_push(L, record);
-    tutti__record_push_name(L, record, -1);
-    lua_setfield(L, -3, "task");
+    tutti__record_push_place(L, record);
     if (record->source != 0) {
-        tutti__record_push_place(L, record);
+        lua_pushvalue(L, -1);
         lua_setfield(L, -3, "started");
     }
-    lua_pop(L, 1);
+    if ((record->flags & RECORD_NAMED) != 0) {
+        tutti__record_push(L, record);
+        tutti__record_push_name(L, record, -1);
+        lua_replace(L, -3);
+        lua_pop(L, 1);
+    }
+    lua_setfield(L, -2, "task");
 }
 
 /* As luaL_where, but a frame of the Lua half or of C (a pcall) stands for its caller: the message is
@@ -68,19 +73,22 @@ void tutti__error_push(lua_State *L, struct tutti__lua *lua, const char *kind, c
     va_end(args);
     lua_setfield(L, -2, "message");
     set_task(L, lua);
-    push_where(L, 1); /* a script that catches it by pcall gets no traceback, but this */
-    size_t length = 0;
-    const char *where = lua_tolstring(L, -1, &length);
-    if (length > strlen(": ")) {
-        lua_pushlstring(L, where, length - strlen(": "));
-        lua_setfield(L, -3, "place");
-    }
-    lua_pop(L, 2);
+    (void)tutti__place_push(L, lua, 1); /* a script that catches it by pcall gets no traceback, but this */
+    lua_setfield(L, -2, "place");
+    lua_pop(L, 1);
+}
+
+void tutti__error_fields(lua_State *L, int index)
+{
+    if (lua_getiuservalue(L, index, 1) != LUA_TNIL)
+        return;
+    lua_pop(L, 1);
+    tutti__cancellation_fields(L, index);
 }
 
 void tutti__error_set(lua_State *L, int index, const char *field)
 {
-    lua_getiuservalue(L, index, 1);
+    tutti__error_fields(L, index);
     lua_insert(L, -2);
     lua_setfield(L, -2, field);
     lua_pop(L, 1);
@@ -89,7 +97,7 @@ void tutti__error_set(lua_State *L, int index, const char *field)
 void tutti__error_copy(lua_State *L, int index)
 {
     new_object(L, "error");
-    lua_getiuservalue(L, index, 1);
+    tutti__error_fields(L, index);
     for (lua_pushnil(L); lua_next(L, -2) != 0;) {
         lua_pushvalue(L, -2);
         lua_insert(L, -2);
@@ -100,7 +108,7 @@ void tutti__error_copy(lua_State *L, int index)
 
 void tutti__error_get(lua_State *L, int index, const char *field)
 {
-    lua_getiuservalue(L, index, 1);
+    tutti__error_fields(L, index);
     lua_getfield(L, -1, field);
     lua_remove(L, -2);
 }
@@ -210,28 +218,18 @@ static void note_awaited(lua_State *L, struct tutti__lua *lua)
     lua_pop(L, 1);
 }
 
-/* Where the error at 1 rose. Cancelling may end many tasks at once, and hardly ever is one looked at. */
-static void push_stack(lua_State *L)
-{
-    tutti__error_get(L, 1, "kind");
-    bool is_cancelled = strcmp(lua_tostring(L, -1), "cancelled") == 0;
-    lua_pop(L, 1);
-    if (is_cancelled)
-        tutti__traceback(L, 1);
-    else
-        luaL_traceback(L, L, NULL, 1);
-}
-
 int tutti__error_handler(lua_State *L)
 {
     struct tutti__lua *lua = tutti__lua_find(L);
     lua_settop(L, 1);
+    if (tutti__cancellation_rises(L, lua))
+        return 1;
     if (tutti__error_is(L, 1)) {
         tutti__error_get(L, 1, "stack");
         bool is_new = lua_isnil(L, -1);
         lua_pop(L, 1);
         if (is_new) {
-            push_stack(L);
+            luaL_traceback(L, L, NULL, 1);
             tutti__error_set(L, 1, "stack");
         } else {
             note_awaited(L, lua);

@@ -238,7 +238,7 @@ static void box_push(lua_State *L, int index, uint8_t kind, void *user)
 {
     (void)kind;
     (void)user;
-    lua_getiuservalue(L, index, 1);
+    tutti__error_fields(L, index);
 }
 
 static void box_make(lua_State *L, uint8_t kind, void *user)

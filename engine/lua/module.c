@@ -173,7 +173,7 @@ static int l_error_fields(lua_State *L)
 {
     if (!tutti__error_is(L, 1))
         return 0;
-    lua_getiuservalue(L, 1, 1);
+    tutti__error_fields(L, 1);
     return 1;
 }
 

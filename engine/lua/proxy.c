@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lua/cancellation.h"
 #include "lua/door.h"
 #include "lua/process.h"
 #include "lua/worker.h"
@@ -242,14 +243,10 @@ static void settle_skipped(lua_State *L, struct tutti__record *record)
 
 static void settle_cancelled(lua_State *L, struct tutti__record *record, int index)
 {
-    struct tutti__lua *lua = record->lua;
     tutti__record_get_extra(L, index, EXTRA_CANCEL);
     if (lua_isnil(L, -1)) {
-        struct tutti__record *current = lua->current;
         lua_pop(L, 1);
-        lua->current = record;
-        tutti__error_push(L, lua, "cancelled", "cancelled");
-        lua->current = current;
+        tutti__cancellation_push(L, record->lua, record, NULL);
     }
     tutti__record_settle(L, record, TUTTI_TASK_CANCELLED);
 }

@@ -237,18 +237,23 @@ void tutti__record_note_place(lua_State *L, struct tutti__record *record, int le
     record->source = tutti__record_source(L, lua, is_file ? ar.source : "=[string]");
 }
 
-void tutti__record_push_place(lua_State *L, struct tutti__record *record)
+void tutti__record_push_place_of(lua_State *L, struct tutti__lua *lua, uint32_t source, int32_t line,
+                                 uint64_t id)
 {
-    if (record->source == 0) {
-        lua_pushfstring(L, "task %I", (LUAI_UACINT)tutti__record_id(record));
+    if (source == 0) {
+        lua_pushfstring(L, "task %I", (LUAI_UACINT)id);
         return;
     }
-    lua_rawgeti(L, LUA_REGISTRYINDEX, record->lua->ref_sources);
-    lua_rawgeti(L, -1, record->source);
-    const char *source = lua_tostring(L, -1);
-    lua_pushfstring(L, "%s:%d", source + 1, (int)record->line);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, lua->ref_sources);
+    lua_rawgeti(L, -1, source);
+    lua_pushfstring(L, "%s:%d", lua_tostring(L, -1) + 1, (int)line);
     lua_replace(L, -3);
     lua_pop(L, 1);
+}
+
+void tutti__record_push_place(lua_State *L, struct tutti__record *record)
+{
+    tutti__record_push_place_of(L, record->lua, record->source, record->line, tutti__record_id(record));
 }
 
 void tutti__record_push_name(lua_State *L, struct tutti__record *record, int index)
@@ -264,11 +269,12 @@ void tutti__record_push_name(lua_State *L, struct tutti__record *record, int ind
 
 void tutti__record_get_extra(lua_State *L, int index, int key)
 {
-    if (lua_getiuservalue(L, index, UV_EXTRA) == LUA_TNIL)
+    int type = lua_getiuservalue(L, index, UV_EXTRA);
+    if (type == LUA_TNIL)
         return; /* which stands for it */
-    if (lua_type(L, -1) == LUA_TTABLE)
+    if (type == LUA_TTABLE)
         lua_rawgeti(L, -1, key);
-    else if (key == EXTRA_NAME)
+    else if (key == (type == LUA_TUSERDATA ? EXTRA_CANCEL : EXTRA_NAME))
         return;
     else
         lua_pushnil(L);
@@ -278,10 +284,16 @@ void tutti__record_get_extra(lua_State *L, int index, int key)
 void tutti__record_set_extra(lua_State *L, int index, int key)
 {
     index = lua_absindex(L, index);
-    if (lua_getiuservalue(L, index, UV_EXTRA) != LUA_TTABLE) {
+    int type = lua_getiuservalue(L, index, UV_EXTRA);
+    if (type == LUA_TNIL && key == EXTRA_CANCEL && lua_isuserdata(L, -2)) {
+        lua_pop(L, 1);
+        lua_setiuservalue(L, index, UV_EXTRA);
+        return;
+    }
+    if (type != LUA_TTABLE) {
         lua_createtable(L, key, 0);
         lua_insert(L, -2);
-        lua_rawseti(L, -2, EXTRA_NAME);
+        lua_rawseti(L, -2, type == LUA_TUSERDATA ? EXTRA_CANCEL : EXTRA_NAME);
         lua_pushvalue(L, -1);
         lua_setiuservalue(L, index, UV_EXTRA);
     }
@@ -295,10 +307,10 @@ void tutti__record_set_name(lua_State *L, int index)
 {
     index = lua_absindex(L, index);
     struct tutti__record *record = (struct tutti__record *)lua_touserdata(L, index);
-    bool has_table = lua_getiuservalue(L, index, UV_EXTRA) == LUA_TTABLE;
+    int type = lua_getiuservalue(L, index, UV_EXTRA);
     record->flags |= RECORD_NAMED;
     lua_pop(L, 1);
-    if (has_table)
+    if (type == LUA_TTABLE || type == LUA_TUSERDATA)
         tutti__record_set_extra(L, index, EXTRA_NAME);
     else
         lua_setiuservalue(L, index, UV_EXTRA);

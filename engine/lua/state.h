@@ -107,7 +107,7 @@ enum tutti__record_flag {
 enum {
     UV_BODY = 1, /* the function; once settled the result (see result_count) or the error */
     UV_ARGS,     /* the arguments (see args_count); once started the coroutine */
-    UV_EXTRA,    /* nil, its name, or a table, see EXTRA_* */
+    UV_EXTRA,    /* nil, its name, its EXTRA_CANCEL, or a table, see EXTRA_* */
     UV_COUNT = UV_EXTRA,
 };
 
@@ -297,6 +297,8 @@ struct tutti__lua {
     uint32_t source_last_index;
     int ref_places;        /* registry: texts of places, by their slot in `places`; 0: none yet */
     struct tutti__place places[TUTTI__PLACES];
+    int ref_traces;        /* registry: stacks -> their texts, see traceback.c; 0: none yet */
+    uint32_t traces_count;
     uint64_t made;         /* tasks made, without the script itself */
     bool has_ended;        /* nothing of it is left: only memory waits to be freed */
     bool exiting;          /* os.exit was called: exit_code counts, whatever else ends how */
@@ -416,6 +418,8 @@ uint32_t tutti__record_source(lua_State *L, struct tutti__lua *lua, const char *
 
 /* Push "FILE:LINE" of where it was started / its name, or that place if it has none. */
 void tutti__record_push_place(lua_State *L, struct tutti__record *record);
+void tutti__record_push_place_of(lua_State *L, struct tutti__lua *lua, uint32_t source, int32_t line,
+                                 uint64_t id);
 void tutti__record_push_name(lua_State *L, struct tutti__record *record, int index);
 
 /* Push EXTRA_key (nil if there is none) / pop a value into it. `index` is the userdata's. */
@@ -582,6 +586,9 @@ void tutti__error_set(lua_State *L, int index, const char *field);
 
 /* Push a field of the error object at `index`. */
 void tutti__error_get(lua_State *L, int index, const char *field);
+
+/* Push the table of the fields of the error object at `index`. */
+void tutti__error_fields(lua_State *L, int index);
 
 /* Push a copy of the error object at `index`, which nobody else has seen yet. */
 void tutti__error_copy(lua_State *L, int index);

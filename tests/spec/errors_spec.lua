@@ -152,6 +152,39 @@ describe("the traceback", function()
     assert.matches("%(skipping " .. 10004 - 21 .. " levels%)", deep)
   end)
 
+  it("of tasks cancelled together shows of each where it waited, and what it is", function()
+    local function first() tutti.sleep(60) end
+    local function second() tutti.sleep(60) end
+    local tasks = {}
+    for i = 1, 20 do
+      tasks[i] = tutti.spawn(i % 2 == 1 and first or second)
+    end
+    tasks[21] = tutti.spawn({ name = "named" }, first)
+    tutti.checkpoint()
+    for _, task in ipairs(tasks) do
+      task:cancel("enough")
+    end
+    for i, task in ipairs(tasks) do
+      local err = failure(function() return task end)
+      local line = debug.getinfo(i % 2 == 1 and first or second, "S").linedefined
+      local wanted = ("errors_spec.lua:%d: in "):format(line)
+      assert.truthy(err.traceback:find(wanted, 1, true), err.traceback)
+      assert.same({ "cancelled", "cancelled: enough", "enough" }, { err.kind, err.message, err.reason })
+      assert.matches(i == 21 and "^named$" or "errors_spec.lua:%d+$", err.task)
+      assert.is_true(rawequal(err, select(2, task:pawait())))
+    end
+  end)
+
+  it("of a cancelled task is whole when it crosses before anybody has read it", function()
+    local task = tutti.spawn({ name = "sleeper" }, tutti.sleep, 60)
+    tutti.checkpoint()
+    task:cancel("late")
+    local kind, message, reason, name = tutti.parallel(function(err)
+      return err.kind, err.message, err.reason, err.task
+    end, select(2, task:pawait())):await()
+    assert.same({ "cancelled", "cancelled: late", "late", "sleeper" }, { kind, message, reason, name })
+  end)
+
   it("names who awaited inside a pool task", function()
     local err = failure(tutti.parallel, { name = "outer" }, function()
       return tutti.spawn({ name = "inner" }, function() error("boom") end):await()
