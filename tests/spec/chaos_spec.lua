@@ -29,6 +29,17 @@ local function run(seed, ends)
   assert(#pending == 0, ("TUTTI_SEED=%d: still pending: %s"):format(seed, tostring(pending[1])))
 end
 
+-- The states in which no task has ended yet, on the loop or on the pool.
+local function unseen(ends)
+  local list = {}
+  for _, state in ipairs({ "done", "failed", "cancelled", "skipped" }) do
+    for _, key in ipairs({ state, state .. " on the pool" }) do
+      list[#list + 1] = not ends[key] and key or nil
+    end
+  end
+  return list
+end
+
 local function memory()
   collectgarbage()
   collectgarbage()
@@ -45,15 +56,12 @@ describe("a random program", function()
         start = memory()
       end
       run(SEED + round, ends)
-      if tutti.now() > until_s then
+      if tutti.now() > until_s and #unseen(ends) == 0 then -- on a slow machine the time is over soon
         break
       end
     end
     local grown = start and memory() - start or 0
-    for _, state in ipairs(ROUNDS > 50 and { "done", "failed", "cancelled", "skipped" } or {}) do
-      assert.is_number(ends[state], state)
-      assert.is_number(ends[state .. " on the pool"], state .. " on the pool")
-    end
+    assert.same({}, ROUNDS > 50 and unseen(ends) or {})
     assert.is_true(grown < 512, ("TUTTI_SEED=%d: %.0f KiB more than at the start"):format(SEED, grown))
   end)
 end)
