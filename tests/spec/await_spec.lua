@@ -30,7 +30,7 @@ describe("checkpoint", function()
     local timer = tutti.spawn(function() tutti.sleep(0.002) fired = true end)
     local spinner = tutti.spawn(function()
       local rounds = 0
-      while not fired do
+      while not fired or rounds < 3 do
         tutti.checkpoint()
         rounds = rounds + 1
       end
@@ -227,11 +227,13 @@ describe("implicit join", function()
 
   it("leaves detached tasks to the root", function()
     local detached
+    local gate = tutti.event()
     local parent = tutti.spawn(function()
-      detached = tutti.spawn({ detach = true }, function() tutti.sleep(0.005) end)
+      detached = tutti.spawn({ detach = true }, function() gate:wait() end)
     end)
     parent:await()
     assert.is_false(detached:is_done())
+    gate:set()
     detached:await()
   end)
 end)

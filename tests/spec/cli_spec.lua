@@ -48,10 +48,9 @@ describe("tutti run", function()
   it("runs ready pool tasks of a high priority first, of a low one last", function()
     local source = HEAD .. [[
       local order = tutti.channel(100)
-      local hold = tutti.parallel(function()
-        local stop = tutti.now() + 0.05
-        while tutti.now() < stop do end
-      end)
+      tutti.parallel(function(path) -- the only worker is busy until all are there
+        while not io.open(path) do end
+      end, arg[0] .. ".go")
       local tasks = {}
       for _ = 1, 3 do
         for _, priority in ipairs { "low", "normal", "high" } do
@@ -59,7 +58,9 @@ describe("tutti run", function()
           tasks[#tasks + 1] = tutti.parallel(options, function(ch, p) ch:send(p) end, order, priority)
         end
       end
+      io.open(arg[0] .. ".go", "w"):close()
       for _, task in ipairs(tasks) do task:await() end
+      os.remove(arg[0] .. ".go")
       local got = {}
       for i = 1, 9 do got[i] = order:recv() end
       print(table.concat(got, " "))
@@ -152,9 +153,10 @@ describe("tutti run", function()
     local path = script(HEAD .. [[
       local _ <close> = setmetatable({}, { __close = function() print("cleaned") end })
       print("up") io.stdout:flush()
+      os.execute("pid=$PPID; { sleep 0.1; kill -" .. arg[1] .. " $pid; } >/dev/null 2>&1 &")
       tutti.sleep(60)]])
     local function run_and_send(name)
-      return run("timeout", "--foreground", "--preserve-status", "-s", name, "0.5", program, "run", path)
+      return run(program, "run", path, name)
     end
     local code, out, err = run_and_send("INT")
     assert.same({ 130, "up\ncleaned\n" }, { code, out })
@@ -173,15 +175,21 @@ describe("tutti run", function()
   end)
 
   it("ends in silence, with its children, when nobody reads its output", function()
-    local chunk = HEAD .. [[ tutti.spawn(function() tutti.exec{ "sleep", "47.25" }:await() end)
+    -- A number of its own: the same test may run beside this one.
+    local child = ("47%d.25"):format(tonumber(io.lines("/proc/self/stat")():match("^%d+")))
+    local chunk = HEAD .. [[ tutti.spawn(function() tutti.exec{ "sleep", "CHILD" }:await() end)
       while true do print("line") tutti.sleep(0.001) end]]
-    local code, out, err = run("sh", "-c", ("timeout 10 %s -e '%s' | head -1"):format(program, chunk))
+    local code, out, err = run("sh", "-c", ("timeout 60 %s -e '%s' | head -1"):format(program,
+      (chunk:gsub("CHILD", child))))
     assert.same({ 0, "line\n", "" }, { code, out, err })
-    local _, left = run("sh", "-c", "sleep 0.2; ps -eo stat,args | grep -v ^Z | grep 'sleep 47[.]25' || :")
+    local _, left = run("sh", "-c", ([[i=0
+      while ps -eo stat,args | grep -v '^Z' | grep '[s]leep %s' >/dev/null && [ $i -lt 300 ]; do
+        sleep 0.1; i=$((i+1))
+      done; ps -eo stat,args | grep -v '^Z' | grep '[s]leep %s' || :]]):format(child, child))
     assert.equal("", left)
     local t0 = os.time()
-    run("sh", "-c", ("timeout 10 %s -e 'while true do io.write(\"x\\n\") end' | head -1"):format(program))
-    assert.is_true(os.time() - t0 < 6)
+    run("sh", "-c", ("timeout 60 %s -e 'while true do io.write(\"x\\n\") end' | head -1"):format(program))
+    assert.is_true(os.time() - t0 < 60)
   end)
 
   it("does without a standard stream", function()

@@ -251,9 +251,14 @@ describe("what is no circle", function()
       local a, b
       a = tutti.spawn({ name = "a" }, function() return b:await() end)
       b = tutti.spawn({ name = "b" }, function() return a:await() end)
+      local started = tutti.now()
       tutti.sleep(i * 0.0005)
       a:cancel()
-      assert.equal("cancelled", failure(b).kind)
+      -- After 50 ms it is looked for: on a busy machine that may be before the cancel.
+      local is_late = tutti.now() - started >= 0.05
+      local kind = failure(b).kind
+      assert.is_true(kind == "cancelled" or is_late and kind == "cycle", kind)
+      a:pawait()
     end
   end)
 

@@ -152,7 +152,7 @@ describe("a cancelled pool task", function()
         local events = 0
         debug.sethook(function() events = events + 1 end, mask, count)
         local stop = tutti.now() + 0.05
-        while tutti.now() < stop do
+        while tutti.now() < stop or events <= 10 and tutti.now() < stop + 30 do
         end
         local _, mask_then, count_then = debug.gethook()
         debug.sethook()
@@ -382,30 +382,32 @@ describe("a loop in the loop state", function()
     assert.same({ 0, "100\n", "" }, { code, out, err })
   end)
 
-  local function interrupt(source, after)
-    local line = "timeout --foreground --preserve-status -s INT %s %s run %%s"
-    return run_by(line:format(after or 0.5, quote(program)), source)
-  end
+  -- Soon after this line the program gets a SIGINT.
+  local SOON = [[
+    os.execute("pid=$PPID; { sleep 0.2; kill -INT $pid; } >/dev/null 2>&1 &")
+  ]]
 
   it("ends by Ctrl-C", function()
-    local code, out, err = interrupt([[
+    local code, out, err = run([[
       local guard <close> = setmetatable({}, { __close = function() print("cleaned up") end })
+      ]] .. SOON .. [[
       while true do end
     ]])
     assert.same({ 130, "cleaned up\n" }, { code, out }, err)
   end)
 
   it("ends by Ctrl-C while pool tasks loop too", function()
-    local code, _, err = interrupt([[
+    local code, _, err = run([[
       tutti.parallel(function() while true do end end)
       tutti.parallel(function() while true do pcall(function() while true do end end) end end)
+      ]] .. SOON .. [[
       while true do end
     ]])
     assert.equal(130, code, err)
   end)
 
   it("ends by Ctrl-C while it awaits a pool task that loops", function()
-    local code, _, err = interrupt("tutti.parallel(function() while true do end end):await()")
+    local code, _, err = run(SOON .. "tutti.parallel(function() while true do end end):await()")
     assert.equal(130, code, err)
   end)
 end)
@@ -416,15 +418,18 @@ describe("C code that takes long", function()
 
   it("is named with the path of its task, once, and its worker replaced", function()
     local code, out, err = run_by("env TUTTI_WORKERS=1 " .. quote(program) .. " run %s", [[
-      local started = tutti.channel(1)
+      local started, go = tutti.channel(1), os.tmpname()
+      os.remove(go)
       local task = tutti.parallel({ name = "cruncher" }, function(ch)
         ch:send(1)
-        os.execute("sleep 3")
+        os.execute("sleep 1; i=0; until [ -e " .. go .. " ] || [ $i = 600 ]; do sleep 0.1; i=$((i+1)); done")
       end, started)
       started:recv()
       task:cancel()
       print(tutti.parallel(function() return "the other one" end):await(), task:state())
+      io.open(go, "w"):close()
       print(task:pawait())
+      os.remove(go)
     ]])
     assert.equal(0, code, err)
     assert.truthy(out:find("^the other one\trunning\nfalse\tcancelled"), out)
@@ -436,9 +441,12 @@ describe("C code that takes long", function()
 
   it("is killed by a second Ctrl-C", function()
     -- With job control, for else the shell has SIGINT ignored in what runs in the background.
-    local line = [[bash -c 'set -m; "$0" run "$1" & p=$!; sleep 0.5; kill -INT $p; sleep 0.5; kill -INT $p; ]]
-      .. "wait $p' "
-    local code, _, err = run_by(line .. quote(program) .. " %s", "local f = " .. STUCK .. " f()")
+    local line = [[bash -c 'set -m; "$0" run "$1" 2>"$1.err" & p=$!; ]]
+      .. [[until [ -e "$1.up" ]; do sleep 0.05; done; sleep 0.2; kill -INT $p; ]]
+      .. [[until grep -q "once more" "$1.err"; do sleep 0.05; done; kill -INT $p; ]]
+      .. [[wait $p; s=$?; cat "$1.err" >&2; rm "$1.err" "$1.up"; exit $s' ]]
+    local code, _, err = run_by(line .. quote(program) .. " %s",
+      'io.open(arg[0] .. ".up", "w"):close() local f = ' .. STUCK .. " f()")
     assert.equal(130, code)
     assert.truthy(err:find("killed", 1, true), err)
   end)

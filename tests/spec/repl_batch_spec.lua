@@ -58,7 +58,7 @@ describe("the batch", function()
   it("awaits at the top, and what goes on in the background at the end", function()
     local code, out, err = piped([[
       local t = tutti.spawn(function() tutti.sleep("50ms") return "late" end)
-      tutti.spawn(function() tutti.sleep("150ms") print("last") end); print("first")
+      tutti.spawn(function() t:pawait() tutti.sleep("50ms") print("last") end); print("first")
       t:await()
     ]])
     assert.same({ 0, "first\n", "" }, { code, out:match("^[^\n]*\n"), err })

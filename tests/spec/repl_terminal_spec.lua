@@ -162,14 +162,16 @@ end)
 
 describe("output while a line is typed", function()
   it("stands above it, whole, and the line stays as it is with its cursor", function()
-    see(function(s)
+    see(function(s, folder)
       enter(s, "tutti = require('tutti')")
       s:type("tutti.spawn(function() while not go do tutti.sleep(0.01) end " ..
         "for i = 1, 200 do print('line ' .. i) io.stderr:write('error ', i, '\\n') end end) &\n")
       s:wait_for("running\ntutti>\n$")
-      s:type("tutti.parallel(function() local t = require('tutti') t.sleep(1) for i = 1, 200 do " ..
+      s:type("tutti.parallel(function() while not io.open('" .. folder .. "/go') do tutti.sleep(0.01) end " ..
+        "for i = 1, 200 do " ..
         "print('pool ' .. i) end end) go = true &\n")
       s:wait_for("error 200\n.*tutti>\n$")
+      assert(io.open(folder .. "/go", "w")):close()
       s:type("wrapped('around the edge of a narrow screen', and edited)")
       s:keys("Left", "Left", "Left", "Left", "Left", "Left", "Left")
       s:type("é日 ")
@@ -223,13 +225,16 @@ describe("a line that runs has the terminal", function()
 
   it("for a program that inherits it, in the background too: the typed line comes back when that has ended",
     function()
-      see(function(s)
+      see(function(s, folder)
         enter(s, "tutti = require('tutti')")
-        s:type("tutti.spawn(function() tutti.sleep(0.5) tutti.exec{ 'sh', '-c', " ..
+        s:type("tutti.spawn(function() while not io.open('" .. folder .. "/go') do tutti.sleep(0.01) end " ..
+          "tutti.exec{ 'sh', '-c', " ..
           "'echo give; read x; echo got $x', stdin = { inherit = true }, stdout = 'inherit' }:await() " ..
           "end) &\n")
         s:wait_for("running\ntutti>\n$")
         s:type("print(7)")
+        s:wait_for("print%(7%)\n$")
+        assert(io.open(folder .. "/go", "w")):close()
         s:wait_for("give\n$")
         s:type("words\n")
         s:wait_for("got words\n.*tutti> print%(7%)\n$")

@@ -33,6 +33,7 @@ end
 
 local HEAD = 'local tutti = require "tutti" '
 local SLOW = HEAD .. 'print("load", ...) tutti.sleep(0.02) return { value = 42 }'
+local HELD = HEAD .. 'print("load", ...) gate:wait() return { value = 42 }' -- until the script lets it go on
 
 local function check(expected, modules, source)
   local code, out, err = run(modules, source)
@@ -105,23 +106,27 @@ describe("a load that does not succeed", function()
   end)
 
   it("lets the next requirer load: after a cancellation", function()
-    check("load\tslow\t./slow.lua\nload\tslow\t./slow.lua\n42\ncancelled\n", { slow = SLOW }, HEAD .. [[
+    check("load\tslow\t./slow.lua\nload\tslow\t./slow.lua\n42\ncancelled\n", { slow = HELD }, HEAD .. [[
+      gate = tutti.event()
       local first = tutti.spawn(function() return require("slow") end)
       local second = tutti.spawn(function() return require("slow").value end)
       tutti.checkpoint()
       tutti.checkpoint()
       first:cancel()
+      gate:set()
       print(second:await())
       print(first:state())]])
   end)
 
   it("goes on when one that waits for it is cancelled", function()
-    check("load\tslow\t./slow.lua\n42\tcancelled\n", { slow = SLOW }, HEAD .. [[
+    check("load\tslow\t./slow.lua\n42\tcancelled\n", { slow = HELD }, HEAD .. [[
+      gate = tutti.event()
       local first = tutti.spawn(function() return require("slow").value end)
       local second = tutti.spawn(function() return require("slow").value end)
       tutti.checkpoint()
       tutti.checkpoint()
       second:cancel()
+      gate:set()
       print(first:await(), second:state())]])
   end)
 

@@ -151,6 +151,10 @@ describe("the exit status", function()
       env --default-signal=INT PROGRAM run FILE 2>FILE.fifo & pid=$!
       while ! test -e FILE.up; do sleep 0.02; done
       for i in 1 2 3; do sleep 0.2; kill -INT $pid; done
+      i=0 # two that come while it does not run at all are one to it
+      until grep -q '^State:.Z' /proc/$pid/status || [ $i = 100 ]; do
+        sleep 0.2; kill -INT $pid; i=$((i+1))
+      done
       wait $pid; status=$?
       kill $reader; rm FILE.fifo FILE.up; (exit $status)]]):gsub("%u%u%u%u+",
       { FILE = file.path, PROGRAM = program.path })

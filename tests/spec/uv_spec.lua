@@ -72,7 +72,11 @@ describe("await of a luv function", function()
         ticks = ticks + 1
       end
     end)
-    tutti.await(uv.timer_start, timer, 50, 0)
+    local rounds = 0
+    repeat
+      tutti.await(uv.timer_start, timer, 10, 0)
+      rounds = rounds + 1
+    until ticks > 5 or rounds == 3000
     assert.is_true(ticks > 5)
     ticker:cancel()
     ticker:pawait()
@@ -134,7 +138,9 @@ describe("await of a luv function", function()
       caught = { pcall(tutti.await, uv.fs_stat, "/") }
       timer:close()
     end)
-    tutti.sleep(0.02)
+    while not caught do
+      tutti.sleep(0.001)
+    end
     assert.is_false(caught[1])
     assert.equal("usage", caught[2].kind)
     assert.matches("raw luv callback", caught[2].message)
@@ -250,8 +256,9 @@ describe("a socket whose peer has gone", function()
 end)
 
 describe("an error in a raw callback", function()
-  local CHUNK = 'local t = require "tutti" local timer = t.uv.new_timer() timer:start(1, 0, function() '
-    .. '%s end) t.sleep(0.05) print("went on")'
+  local CHUNK = 'local t = require "tutti" local timer, fired = t.uv.new_timer(), false '
+    .. 'timer:start(1, 0, function() fired = true %s end) '
+    .. 'while not fired do t.sleep(0.001) end t.sleep(0.001) print("went on")'
 
   it("belongs to the root: said at once, exit status 1", function()
     local stock, program = run_both(CHUNK:format('error("went wrong")'))
@@ -263,13 +270,16 @@ describe("an error in a raw callback", function()
   end)
 
   it("keeps what was raised", function()
-    local seen
+    local seen, fired
     local timer = uv.new_timer()
     timer:start(1, 0, function()
       timer:close()
+      fired = true
       error({ answer = 42 })
     end)
-    tutti.sleep(0.02)
+    while not fired do
+      tutti.sleep(0.001)
+    end
     seen = raised(tutti.run)
     assert.equal("group", seen.kind)
     assert.equal(1, #seen.errors)
