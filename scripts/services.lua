@@ -10,7 +10,7 @@
 -- stopped, status 1, unless it may go. What may go is done when it ends with 0. Ctrl-C and TERM stop the
 -- last one first, each with its whole process group: TERM, and KILL after five seconds.
 --
--- args: --for 1s scripts/services/Procfile
+-- args: --for 3s scripts/services/Procfile
 -- expect: clock | started
 -- expect: tally | started
 -- expect: flaky | started
@@ -19,7 +19,7 @@
 -- expect: ...
 -- expect: flaky | started again
 -- expect: ...
--- expect:       | --for 1s is over: stopping
+-- expect:       | --for 3s is over: stopping
 -- expect: ...
 -- expect: tally | stopped
 -- expect: ...

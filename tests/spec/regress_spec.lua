@@ -14,7 +14,9 @@ describe("once", function()
       said[2] = select(2, pcall(channel.recv, channel))
       timer:close()
     end)
-    tutti.sleep(0.01)
+    while not said[2] do
+      tutti.sleep(0.001)
+    end
     assert.matches("callback of the loop", said[1].message)
     assert.matches("callback of the loop", said[2].message)
     local sender = tutti.spawn(function() channel:send("lost") end)
