@@ -57,7 +57,8 @@ static double read_quantity(lua_State *L, int index, const struct quantity *want
 
 uint64_t tutti__duration_ns(double seconds)
 {
-    double ns = ceil(seconds * 1e9);
+    /* Never early, but what is above a whole number by the rounding of the product alone is that number. */
+    double ns = ceil(seconds * 1e9 - 1e-3);
     return ns >= 1.8e19 ? UINT64_MAX - 1 : (uint64_t)ns;
 }
 

@@ -215,7 +215,7 @@ static int l_duration(lua_State *L)
 {
     int level = (int)luaL_optinteger(L, 3, 1);
     uint64_t ns = tutti__duration_check_at(L, 1, luaL_checkstring(L, 2), level);
-    lua_pushnumber(L, (lua_Number)ns * 1e-9);
+    lua_pushnumber(L, (lua_Number)ns / 1e9); /* the nearest number: 0.3 stays 0.3 */
     return 1;
 }
 

@@ -46,7 +46,7 @@ void tutti__scope_child_failed(lua_State *L, struct tutti__record *record, int i
 
 static void push_duration(lua_State *L, const struct tutti__scope *scope)
 {
-    lua_pushfstring(L, "%f s", (lua_Number)scope->duration_ns * 1e-9);
+    lua_pushfstring(L, "%f s", (lua_Number)scope->duration_ns / 1e9);
 }
 
 static int expire(lua_State *L)

@@ -271,6 +271,13 @@ describe("tutti.timeout", function()
     assert.equal("timeout", kind)
   end)
 
+  it("tells a limit as it was written", function()
+    for _, limit in ipairs({ "0.3s", 0.003, "7ms" }) do -- 0.3 is a little less for a computer
+      local _, err = pcall(tutti.timeout, limit, tutti.sleep, 60)
+      assert.matches("within its time limit of 0%.%d%d?%d? s$", err.message)
+    end
+  end)
+
   it("lets a result that came first win", function()
     assert.equal(7, tutti.timeout(5, function(n) return n end, 7))
   end)

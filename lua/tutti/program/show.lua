@@ -7,6 +7,7 @@
 --- Layer: lua. Thread: the program's loop state.
 ---@module "tutti.program.show"
 local session = require("tutti.session")
+local width = require("tutti.width")
 
 local show = {}
 
@@ -21,30 +22,25 @@ local function one_line(text)
   return ((text or ""):match("^[^\n]*"):gsub("%s+", " "))
 end
 
-local function width_of(text)
-  return utf8.len(text) or #text
-end
-
-local function pad(text, width)
-  return text .. (" "):rep(width - width_of(text))
+local function pad(text, columns)
+  return text .. (" "):rep(columns - width.of(text))
 end
 
 -- Cut a line to the terminal's width, between characters.
 local function cut(line)
   local columns = session.columns
-  if not columns or width_of(line) <= columns then
+  if not columns or width.of(line) <= columns then
     return line
   end
-  local stop = utf8.len(line) and utf8.offset(line, columns) or columns
-  return line:sub(1, stop - 1) .. "…"
+  return width.head(line, columns - 1) .. "…"
 end
 
 local function name_column(nodes)
   local widest = 0
   for _, node in ipairs(nodes) do
-    local width = width_of(node.name)
-    if width > widest and width <= NAME_MAX then
-      widest = width
+    local columns = width.of(node.name)
+    if columns > widest and columns <= NAME_MAX then
+      widest = columns
     end
   end
   return widest

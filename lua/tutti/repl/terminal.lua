@@ -9,6 +9,7 @@ local core = require("tutti.core")
 local internal = require("tutti.repl.internal")
 local repl = require("tutti.repl")
 local session = require("tutti.session")
+local width_of = require("tutti.width").of
 
 local terminal = {}
 
@@ -132,7 +133,7 @@ local LISTED_MAX = 200
 local function columns(list, width)
   local count, widest = math.min(#list, LISTED_MAX), 0
   for i = 1, count do
-    widest = math.max(widest, utf8.len(list[i]) or #list[i])
+    widest = math.max(widest, width_of(list[i]))
   end
   local across = math.max(1, width // (widest + 2))
   local rows = (count + across - 1) // across
@@ -141,7 +142,7 @@ local function columns(list, width)
     local words = {}
     for at = row, count, rows do
       local word = list[at]
-      words[#words + 1] = word .. (" "):rep(widest + 2 - (utf8.len(word) or #word))
+      words[#words + 1] = word .. (" "):rep(widest + 2 - width_of(word))
     end
     lines[row] = (table.concat(words):gsub("%s+$", ""))
   end

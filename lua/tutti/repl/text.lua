@@ -78,12 +78,6 @@ function text.line(value, most)
   return escaped(head, "[%c\127]") .. (#head < #value and "..." or "")
 end
 
---- Columns, colours not counted. (A wide character counts as one: a line may be longer than was meant.)
-function text.columns(shown)
-  shown = shown:gsub("\27%[[%d;]*m", "")
-  return utf8.len(shown) or #shown
-end
-
 local CODES = { string = "32", number = "33", word = "35", dim = "2", bad = "31", good = "32", name = "1",
   busy = "36" }
 
@@ -92,7 +86,7 @@ function text.paint(shown, colour, has_colours)
   return has_colours and ("\27[%sm%s\27[0m"):format(CODES[colour], shown) or shown
 end
 
-text.count, text.cut = layout.count, layout.cut
+text.columns, text.count, text.cut = layout.columns, layout.count, layout.cut
 
 --- 0.25 -> "0.2 s", 75 -> "1m15s".
 function text.age(seconds)

@@ -176,7 +176,7 @@ local function add_path(page, run, entry)
   words[#words + 1] = layout.elide(clean.line(entry.name), 40)
   local label, line = "path", words[1]
   for i = 2, #words do -- broken between steps
-    if utf8.len(words[i]) + 4 > room(page, line) then
+    if layout.columns(words[i]) + 4 > room(page, line) then
       page.label(label, line .. " ->")
       label, line = "", words[i]
     else

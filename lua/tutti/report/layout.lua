@@ -4,6 +4,7 @@
 --- Layer: the Lua half. Thread: any; pure functions.
 ---@module "tutti.report.layout"
 local clean = require("tutti.report.clean")
+local width = require("tutti.width")
 
 local layout = {}
 
@@ -42,20 +43,20 @@ end
 
 -- ---- names ---------------------------------------------------------------------------------
 
+--- Columns of a text, colours not counted.
 local function columns(text)
-  text = text:gsub("\27%[[%d;]*m", "")
-  return utf8.len(text) or #text
+  return width.of((text:gsub("\27%[[%d;]*m", "")))
 end
+
+layout.columns = columns
 
 --- No longer than `most` columns: of what is longer, beginning and end.
 function layout.elide(text, most)
-  local length = columns(text)
-  if length <= most then
+  if columns(text) <= most then
     return text
   end
   local tail = (most - 1) // 2
-  local head = most - 1 - tail
-  return text:sub(1, utf8.offset(text, head + 1) - 1) .. "…" .. text:sub(utf8.offset(text, -tail))
+  return width.head(text, most - 1 - tail) .. "…" .. width.tail(text, tail)
 end
 
 --- No longer than `most` columns: of what is longer, the beginning.
@@ -63,7 +64,7 @@ function layout.cut(text, most)
   if columns(text) <= most then
     return text
   end
-  return text:sub(1, utf8.offset(text, most) - 1) .. "…"
+  return width.head(text, most - 1) .. "…"
 end
 
 local NAMES_MAX, NAME_COLUMNS = 5, 40
@@ -103,12 +104,12 @@ local LABEL_COLUMNS = 9
 local INDENT = 2 + LABEL_COLUMNS
 local NO_TERMINAL_WIDTH = 100
 
--- `text` behind `head` in lines of at most `width` columns, broken at blanks; further lines begin with
+-- `text` behind `head` in lines of at most `most` columns, broken at blanks; further lines begin with
 -- `indent` blanks. A word that is longer stays whole, so that it can be copied.
-local function wrap(head, text, width, indent)
+local function wrap(head, text, most, indent)
   local lines, line, gap = {}, head, ""
   for word in text:gmatch("[^ ]+") do
-    if gap ~= "" and columns(line) + 1 + columns(word) > width then
+    if gap ~= "" and columns(line) + 1 + columns(word) > most then
       lines[#lines + 1] = line
       line, gap = (" "):rep(indent), ""
     end
