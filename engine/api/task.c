@@ -21,7 +21,7 @@ TUTTI_API int tutti_submit(tutti_engine *e, const tutti_task_desc *desc, tutti_t
 
 TUTTI_API void tutti_task_ref(tutti_task *t)
 {
-    if (!tutti__task_is_forked(t)) {
+    if (t != NULL && !tutti__task_is_forked(t)) {
         tutti__task_ref(t);
     }
 }

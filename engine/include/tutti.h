@@ -267,7 +267,7 @@ typedef struct tutti_task_desc {
 TUTTI_API int tutti_submit(tutti_engine *e, const tutti_task_desc *desc, tutti_task *const *after,
                            size_t after_count, tutti_task **out);
 
-/* Take / drop a reference. The last one may be dropped on any thread. */
+/* Take / drop a reference; NULL: nothing. The last one may be dropped on any thread. */
 TUTTI_API void tutti_task_ref(tutti_task *t);
 TUTTI_API void tutti_task_unref(tutti_task *t);
 

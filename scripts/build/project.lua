@@ -95,9 +95,10 @@ end
 
 local function compile(settings, cc, source)
   local object = object_of(settings, source)
+  local word = source:find("^%-") and "./" .. source or source -- no option
   return new_target({ path = object, source = source }, append(cc, settings.kind == "shared"
     and { "-fPIC" } or {},
-    settings.flags, { "-MMD", "-MT", "made", "-MF", object .. ".d", "-c", source, "-o", object }))
+    settings.flags, { "-MMD", "-MT", "made", "-MF", object .. ".d", "-c", word, "-o", object }))
 end
 
 local function link(settings, cc, objects)

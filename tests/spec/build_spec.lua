@@ -230,6 +230,13 @@ describe("build", function()
     nothing_to_do()
   end)
 
+  it("compiles a source whose name looks like an option", function()
+    write(dir .. "/-odd one.c", "int main(void) { return 0; }\n")
+    local out, err, status = run("--sources '*.c'")
+    assert.same({ 0, "" }, { status, err:match("FAILED[^\n]*") or "" }, err)
+    assert.matches("-c './-odd one.c' -o", out, 1, true)
+  end)
+
   it("says what is wrong with its words, status 2", function()
     for words, message in pairs({
       ["--frob"] = "there is no option %-%-frob",

@@ -62,6 +62,7 @@ static void test_null(void)
     EQ_INT(tutti_wait_idle(NULL), TUTTI_EINVAL, "wait_idle of nothing");
     EQ_INT(tutti_get_stats(e, &stats), TUTTI_EINVAL, "stats with a wrong size");
     EQ_UINT(tutti_engine_workers(NULL), 0, "no engine has no workers");
+    tutti_task_ref(NULL);
     tutti_task_unref(NULL);
     tutti_value_free(NULL);
     EQ_INT(tutti_engine_free(e), TUTTI_OK, "none of this has hurt");
