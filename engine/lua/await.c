@@ -15,11 +15,15 @@
 int tutti__wait(lua_State *L, void (*withdraw)(struct tutti__record *), void *op, lua_KContext context,
                 lua_KFunction k)
 {
-    struct tutti__record *record = tutti__lua_find(L)->current;
+    tutti__wait_begin(tutti__lua_find(L)->current, withdraw, op);
+    return lua_yieldk(L, 0, context, k);
+}
+
+void tutti__wait_begin(struct tutti__record *record, void (*withdraw)(struct tutti__record *), void *op)
+{
     record->withdraw = withdraw;
     record->op = op;
     record->flags &= ~(uint32_t)RECORD_CIRCLE; /* of a wait before, whose cancellation came first */
-    return lua_yieldk(L, 0, context, k);
 }
 
 void tutti__wait_end(struct tutti__record *record)
@@ -162,7 +166,8 @@ static int await_record(lua_State *L, bool is_protected)
     me->await.fire = await_fire;
     tutti__waiter_link(&me->await, target);
     tutti__cycle_wait(L, me);
-    return tutti__wait(L, await_withdraw, NULL, is_protected, await_continue);
+    tutti__wait_begin(me, await_withdraw, NULL);
+    return lua_yieldk(L, 0, is_protected, await_continue);
 }
 
 /* task:await() -> results...   [-1, +n, y] */
@@ -258,7 +263,8 @@ static int nap_on_worker(lua_State *L, struct tutti__lua *lua, uint64_t delay_ns
     struct tutti__record *me = lua->current;
     me->await.fire = await_fire;
     tutti__waiter_link(&me->await, proxy);
-    return tutti__wait(L, tutti__proxy_abandon, proxy, 0, nap_continue);
+    tutti__wait_begin(me, tutti__proxy_abandon, proxy);
+    return lua_yieldk(L, 0, 0, nap_continue);
 }
 
 /* tutti.sleep(duration)   [-1, +0, y] */
@@ -278,7 +284,8 @@ static int l_sleep(lua_State *L)
         nap_clear(me);
         return luaL_error(L, "not enough memory for a timer");
     }
-    return tutti__wait(L, nap_withdraw, NULL, 0, nap_continue);
+    tutti__wait_begin(me, nap_withdraw, NULL);
+    return lua_yieldk(L, 0, 0, nap_continue);
 }
 
 /* ---- checkpoint --------------------------------------------------------------------------- */

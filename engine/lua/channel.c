@@ -300,13 +300,12 @@ static int recv_finish(lua_State *L, struct tutti__blocked *blocked)
 static const struct tutti__blocked_kind recv_kind = { "channel:recv", receivers_of, recv_taken_back,
                                                       recv_finish };
 
-/* channel:recv() -> value, true | nil, false   [-1, +2, y] */
-static int l_recv(lua_State *L)
+/* The channel is at 1. */
+static int recv_as(lua_State *L, struct tutti__lua *lua, struct channel *channel,
+                   const struct tutti__blocked_kind *kind)
 {
-    struct tutti__lua *lua = tutti__lua_of(L);
-    struct channel *channel = check(L, lua);
-    struct tutti__record *me = tutti__wait_check(L, lua, "channel:recv");
-    struct tutti__blocked *blocked = tutti__blocked_new(L, lua, &channel->handle, me, &recv_kind);
+    struct tutti__record *me = tutti__wait_check(L, lua, kind->what);
+    struct tutti__blocked *blocked = tutti__blocked_new(L, lua, &channel->handle, me, kind);
     enum outcome outcome = channel_recv(channel, blocked);
     if (outcome == BLOCKED)
         return tutti__blocked_wait(L, lua, blocked);
@@ -314,6 +313,53 @@ static int l_recv(lua_State *L)
         return push_received(L, lua, blocked);
     tutti__blocked_free(lua, blocked);
     return push_closed(L);
+}
+
+/* channel:recv() -> value, true | nil, false   [-1, +2, y] */
+static int l_recv(lua_State *L)
+{
+    struct tutti__lua *lua = tutti__lua_of(L);
+    return recv_as(L, lua, check(L, lua), &recv_kind);
+}
+
+/* ---- iter ---------------------------------------------------------------------------------- */
+
+/* Two results are on top: leave the first of them. */
+static int only_value(lua_State *L)
+{
+    lua_pop(L, 1);
+    return 1;
+}
+
+static int next_finish(lua_State *L, struct tutti__blocked *blocked)
+{
+    (void)recv_finish(L, blocked);
+    return only_value(L);
+}
+
+static const struct tutti__blocked_kind next_kind = { "channel:recv", receivers_of, recv_taken_back,
+                                                      next_finish };
+
+/* What ch:iter() returns; upvalue 2 is the channel.   [-n, +1, y] */
+static int next_value(lua_State *L)
+{
+    struct tutti__lua *lua = tutti__lua_of(L);
+    lua_settop(L, 0);
+    lua_pushvalue(L, lua_upvalueindex(2));
+    /* l_iter has seen that it is a channel; it has gone if it is collected together with this function. */
+    struct channel *channel = *(struct channel **)lua_touserdata(L, 1);
+    int count = recv_as(L, lua, channel != NULL ? channel : check(L, lua), &next_kind);
+    return count == 2 ? only_value(L) : count; /* what has waited outside a task has been through finish */
+}
+
+/* channel:iter() -> function, which returns the next value, or nil at the end   [-1, +1, v] */
+static int l_iter(lua_State *L)
+{
+    (void)check(L, tutti__lua_of(L));
+    lua_pushvalue(L, lua_upvalueindex(1));
+    lua_pushvalue(L, 1);
+    lua_pushcclosure(L, next_value, 2);
+    return 1;
 }
 
 /* channel:close()   [-1, +0, v] */
@@ -330,5 +376,6 @@ const luaL_Reg tutti__channel_functions[] = {
 };
 
 const luaL_Reg tutti__channel_methods[] = {
-    { "send", l_send }, { "recv", l_recv }, { "close", l_close }, { NULL, NULL },
+    { "send", l_send }, { "recv", l_recv }, { "iter", l_iter }, { "close", l_close },
+    { NULL, NULL },
 };

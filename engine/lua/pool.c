@@ -101,7 +101,8 @@ static void drop_buffer(void *pointer)
 
 void tutti__pool_push_env(lua_State *L, struct tutti__record *record)
 {
-    for (; record != NULL && record->kind != RECORD_ROOT; record = record->parent) {
+    bool may_have = record != NULL && record->lua->is_worker; /* elsewhere no task has one */
+    for (; may_have && record != NULL && record->kind != RECORD_ROOT; record = record->parent) {
         if (record->slot == 0)
             continue;
         tutti__record_push(L, record);

@@ -251,6 +251,21 @@ static void settle_cancelled(lua_State *L, struct tutti__record *record, int ind
     tutti__record_settle(L, record, TUTTI_TASK_CANCELLED);
 }
 
+static void settle_done(lua_State *L, struct tutti__record *record)
+{
+    record->flags |= RECORD_RESULT_LATER;
+    lua_pushnil(L);
+    tutti__record_settle(L, record, TUTTI_TASK_DONE);
+}
+
+/* Done, as most are, with a result that nobody looks at now: nothing can be wrong with it. */
+static bool is_plainly_done(const struct tutti__record *record)
+{
+    const tutti_value *value = NULL;
+    return tutti_task_result(record->task, &value) == TUTTI_OK
+        && (value == NULL || value->kind != TUTTI_OPAQUE || value->tag != TUTTI__TAG_PROCESS);
+}
+
 /* Stack of a protected call: [1] the record as light userdata. */
 static int settle_protected(lua_State *L)
 {
@@ -266,9 +281,7 @@ static int settle_protected(lua_State *L)
     } else if (value != NULL && value->kind == TUTTI_OPAQUE && value->tag == TUTTI__TAG_PROCESS) {
         tutti__process_outcome(L, record, index, status, value);
     } else if (status == TUTTI_OK) {
-        record->flags |= RECORD_RESULT_LATER;
-        lua_pushnil(L);
-        tutti__record_settle(L, record, TUTTI_TASK_DONE);
+        settle_done(L, record);
     } else {
         push_failure(L, record, status, value);
         tutti__record_settle(L, record, TUTTI_TASK_FAILED);
@@ -278,6 +291,10 @@ static int settle_protected(lua_State *L)
 
 void tutti__proxy_settle(lua_State *L, struct tutti__record *record)
 {
+    if (is_plainly_done(record)) {
+        settle_done(L, record);
+        return;
+    }
     lua_pushcfunction(L, settle_protected);
     lua_pushlightuserdata(L, record);
     if (lua_pcall(L, 1, 0, 0) == LUA_OK)

@@ -145,7 +145,10 @@ static void store_outcome(lua_State *L, struct tutti__record *record)
 void tutti__record_settle(lua_State *L, struct tutti__record *record, enum tutti_task_state state)
 {
     struct tutti__lua *lua = record->lua;
-    store_outcome(L, record);
+    if (record->kind == RECORD_REMOTE && (record->flags & RECORD_RESULT_LATER) != 0)
+        lua_pop(L, 1); /* it holds nothing yet, and nothing to let go of */
+    else
+        store_outcome(L, record);
     record->state = (uint8_t)state;
     record->withdraw = NULL;
     record->flags |= RECORD_QUEUED;

@@ -543,6 +543,9 @@ void tutti__run_record(lua_State *L, struct tutti__record *record);
 int tutti__wait(lua_State *L, void (*withdraw)(struct tutti__record *), void *op, lua_KContext context,
                 lua_KFunction k);
 
+/* The same for who knows that task, in front of return lua_yieldk(L, 0, context, k). */
+void tutti__wait_begin(struct tutti__record *record, void (*withdraw)(struct tutti__record *), void *op);
+
 /* The wait is over: the record becomes ready. */
 void tutti__wait_end(struct tutti__record *record);
 

@@ -25,6 +25,9 @@ void tutti__waitlist_append(struct tutti__waitlist *list, struct tutti__blocked 
         list->first = blocked;
     list->last = blocked;
     blocked->state = BLOCKED_LINKED;
+    if (!blocked->has_handle)
+        tutti__handle_ref(blocked->handle);
+    blocked->has_handle = true;
 }
 
 static void waitlist_remove(struct tutti__waitlist *list, struct tutti__blocked *blocked)
@@ -123,13 +126,14 @@ struct tutti__blocked *tutti__blocked_new(lua_State *L, struct tutti__lua *lua,
     blocked->state = BLOCKED_NEW;
     blocked->arrived = false;
     blocked->outside = me == NULL;
-    tutti__handle_ref(handle);
+    blocked->has_handle = false;
     return blocked;
 }
 
 void tutti__blocked_free(struct tutti__lua *lua, struct tutti__blocked *blocked)
 {
-    tutti__handle_unref(blocked->handle);
+    if (blocked->has_handle)
+        tutti__handle_unref(blocked->handle);
     if (lua->blocked_kept_count == KEPT_MAX) {
         free(blocked);
         return;
@@ -190,8 +194,10 @@ static int go_on(lua_State *L, int status, lua_KContext context)
 
 int tutti__blocked_wait(lua_State *L, struct tutti__lua *lua, struct tutti__blocked *blocked)
 {
-    if (!blocked->outside)
-        return tutti__wait(L, withdraw, blocked, 0, go_on);
+    if (!blocked->outside) {
+        tutti__wait_begin(lua->current, withdraw, blocked);
+        return lua_yieldk(L, 0, 0, go_on);
+    }
     if (tutti__block_on(lua, has_arrived, blocked))
         return blocked->kind->finish(L, blocked);
     take_back(lua, blocked);

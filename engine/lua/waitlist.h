@@ -41,11 +41,13 @@ struct tutti__blocked {
     const struct tutti__blocked_kind *kind; /* [const] */
     struct tutti__lua *lua;                 /* [const] its state; others only compare it */
     struct tutti__home *home;               /* [const] */
-    struct tutti__handle *handle;           /* [const] a reference */
+    struct tutti__handle *handle;           /* [const] from the first time in a list on a reference; before,
+                                               the caller's stack has it */
     struct tutti__record *record;           /* [home] NULL: taken back, or outside any task */
     struct tutti__parcel parcel;            /* [as state] of a channel: to send, or received */
     enum tutti__blocked_state state;        /* [handle.mu while linked, then home] */
     bool arrived;                           /* [home] it has been told */
+    bool has_handle;                        /* [home] `handle` is a reference */
     bool outside;                           /* [home] of a caller outside any task, who runs the loop */
 };
 

@@ -182,15 +182,6 @@ function tutti.run()
   errors.raise_unowned(core.take_failures())
 end
 
--- ---- channels ------------------------------------------------------------------------------
-
-function core.channel_methods.iter(channel)
-  return function()
-    local value = channel:recv()
-    return value
-  end
-end
-
 -- ---- on first use --------------------------------------------------------------------------
 
 local LATE = {
