@@ -142,7 +142,12 @@ function plain.task_ends(run, entry)
   if told[entry] then
     told[entry] = nil
   end
-  if entry.state == "done" or entry.state == "failed" then
+  local state = entry.state
+  if state ~= "done" and state ~= "failed" then
+    return
+  elseif lines >= LINES_MAX and entry.ended < second + 1 then
+    left_out = left_out + 1 -- as most are of many short ones
+  else
     tell_end(run, entry)
   end
 end
