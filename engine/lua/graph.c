@@ -15,6 +15,7 @@
 
 #include <string.h>
 
+#include "lua/graph_store.h"
 #include "lua/start.h"
 #include "lua/supervise.h"
 
@@ -112,10 +113,8 @@ bool tutti__graph_say_unread(lua_State *L, struct tutti__lua *lua)
 
 /* ---- places ------------------------------------------------------------------------------- */
 
-/* core.graph_place("FILE:LINE") -> what core.graph_start takes for a place   [-1, +1, m] */
-static int l_place(lua_State *L)
+void tutti__graph_push_place(lua_State *L, const char *text)
 {
-    const char *text = luaL_checkstring(L, 1);
     const char *colon = strrchr(text, ':');
     lua_Integer line = 0;
     uint32_t source = 0;
@@ -126,8 +125,15 @@ static int l_place(lua_State *L)
         lua_pushlstring(L, text, (size_t)(colon - text));
         lua_concat(L, 2);
         source = line > 0 ? tutti__record_source(L, tutti__lua_of(L), lua_tostring(L, -1)) : 0;
+        lua_pop(L, 2);
     }
     lua_pushinteger(L, (lua_Integer)source << 32 | (line & 0x7fffffff));
+}
+
+/* core.graph_place("FILE:LINE") -> what core.graph_start takes for a place   [-1, +1, m] */
+static int l_place(lua_State *L)
+{
+    tutti__graph_push_place(L, luaL_checkstring(L, 1));
     return 1;
 }
 
@@ -153,31 +159,65 @@ static void make_ready(struct tutti__record *record)
     tutti__ready_push(record->lua, record);
 }
 
+enum { START_ENTRY = 1, START_NAME, START_PLACE, START_PRIORITY, START_BODY, START_SLOTS = START_BODY };
+
+/* Make the task of what is in these slots; leaves it alone on the stack. */
+static struct tutti__record *start(lua_State *L)
+{
+    enum { RECORD = 1 }; /* the slots are then one further */
+    struct tutti__lua *lua = tutti__lua_of(L);
+    struct tutti__record *record = tutti__record_new(L, lua, RECORD_LOCAL, 1);
+    lua_insert(L, RECORD);
+    record->priority = (uint8_t)lua_tointeger(L, RECORD + START_PRIORITY);
+    record->args_count = 1;
+    set_place(record, lua_tointeger(L, RECORD + START_PLACE));
+    lua_pushvalue(L, RECORD + START_NAME);
+    tutti__record_set_name(L, RECORD);
+    lua_pushvalue(L, RECORD + START_BODY);
+    lua_setiuservalue(L, RECORD, UV_BODY);
+    lua_pushvalue(L, RECORD + START_ENTRY);
+    lua_setiuservalue(L, RECORD, UV_ARGS);
+    lua_pushvalue(L, RECORD + START_ENTRY);
+    lua_setiuservalue(L, RECORD, UV_ENTRY);
+    record->deps_left = 1;
+    lua_settop(L, RECORD);
+    tutti__start_own(L, record, RECORD, false);
+    return record;
+}
+
 /* core.graph_start(entry, name, place, priority, body, is_held) -> Task: body(entry) as a child of the
  * current task   [-6, +1, m] */
 static int l_start(lua_State *L)
 {
-    enum { RECORD = 1, ENTRY, NAME, PLACE, PRIORITY, BODY, IS_HELD };
-    struct tutti__lua *lua = tutti__lua_of(L);
-    lua_settop(L, IS_HELD - 1);
-    struct tutti__record *record = tutti__record_new(L, lua, RECORD_LOCAL, 1);
-    lua_insert(L, RECORD);
-    record->priority = (uint8_t)lua_tointeger(L, PRIORITY);
-    record->args_count = 1;
-    set_place(record, lua_tointeger(L, PLACE));
-    lua_pushvalue(L, NAME);
-    tutti__record_set_name(L, RECORD);
-    lua_pushvalue(L, BODY);
-    lua_setiuservalue(L, RECORD, UV_BODY);
-    lua_pushvalue(L, ENTRY);
-    lua_setiuservalue(L, RECORD, UV_ARGS);
-    lua_pushvalue(L, ENTRY);
-    lua_setiuservalue(L, RECORD, UV_ENTRY);
-    record->deps_left = 1;
-    bool is_held = lua_toboolean(L, IS_HELD);
-    lua_settop(L, RECORD);
-    tutti__start_own(L, record, RECORD, false);
+    bool is_held = lua_toboolean(L, START_SLOTS + 1);
+    lua_settop(L, START_SLOTS);
+    struct tutti__record *record = start(L);
     if (!tutti__start_is_late(L, record) && !is_held)
+        make_ready(record);
+    return 1;
+}
+
+/* core.graph_start_plain(entry, store, index, body) -> Task: the same for a node with no option
+   [-4, +1, m] */
+static int l_start_plain(lua_State *L)
+{
+    enum { ENTRY = 1, STORE, INDEX, BODY };
+    lua_settop(L, BODY);
+    const struct tutti__graph_store *store = tutti__graph_store_check(L, STORE);
+    lua_Integer index = luaL_checkinteger(L, INDEX);
+    luaL_argcheck(L, index >= 1 && index <= store->count, INDEX, "no such task");
+    lua_getiuservalue(L, STORE, STORE_NAMES);
+    lua_rawgeti(L, -1, index);
+    lua_getiuservalue(L, STORE, STORE_PLACES);
+    lua_rawgeti(L, -1, store->nodes[index - 1].line); /* nil: none */
+    lua_copy(L, BODY + 2, START_NAME);
+    lua_copy(L, BODY + 4, START_PLACE);
+    lua_copy(L, BODY, START_BODY);
+    lua_settop(L, START_BODY);
+    lua_pushinteger(L, TUTTI__PRIORITY_NORMAL);
+    lua_replace(L, START_PRIORITY);
+    struct tutti__record *record = start(L);
+    if (!tutti__start_is_late(L, record))
         make_ready(record);
     return 1;
 }
@@ -263,6 +303,7 @@ const luaL_Reg tutti__graph_functions[] = {
     { "graph_place", l_place },
     { "graph_set_place", l_set_place },
     { "graph_start", l_start },
+    { "graph_start_plain", l_start_plain },
     { "graph_release", l_release },
     { "graph_settle", l_settle },
     { "graph_settled", l_settled },

@@ -24,6 +24,9 @@ bool tutti__graph_say_unread(lua_State *L, struct tutti__lua *lua);
 bool tutti__graph_is_task(const struct tutti__record *record);
 void tutti__graph_push_entry(lua_State *L, struct tutti__record *record);
 
+/* Push what "FILE:LINE" is for core.graph_start. */
+void tutti__graph_push_place(lua_State *L, const char *text);
+
 extern const luaL_Reg tutti__graph_functions[];
 
 /* ---- graph_wait.c ------------------------------------------------------------------------- */

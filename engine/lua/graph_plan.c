@@ -5,20 +5,22 @@
  * The arrays are userdata on the stack, so that an error of Lua (out of memory) frees them.
  *
  * Layer: lua. Thread: the state's home.
- * Invariant: time and memory are linear in nodes and needs, and nothing recurses; the nodes themselves, which
- * lie all over the memory, are read in one pass.
+ * Invariant: time and memory are linear in nodes and needs, and nothing recurses.
  */
 #include "lua/graph_plan.h"
 
 #include <string.h>
 
-enum { ARG_CHOSEN = 1, ARG_BY_NAME, ARG_NUMBERS, SLOT_NEEDS };
+#include "lua/graph_store.h"
+
+enum { ARG_STORE = 1, ARG_CHOSEN, ARG_NUMBERS, SLOT_NEEDS, SLOT_NAMES };
 
 static const int32_t none = 0;     /* the level of a node that has none yet */
 static const int32_t on_path = -1; /* and of one whose needs are being walked */
 
 /* Nodes are 0, 1, ... here, in order of addition; positions are numbers in the plan's order. */
 struct graph_numbers {
+    const struct tutti__graph_store *store;
     int32_t count;
     int32_t *from;  /* [count + 1] the needs of node i are needs[from[i]] ... needs[from[i + 1] - 1] */
     int32_t *needs;
@@ -50,41 +52,83 @@ static void make_room(lua_State *L, struct graph_numbers *graph, int32_t used, l
     graph->needs_size = size;
 }
 
-/* Pop the name of a need: its number, or -1 if there is no such node. */
-static int32_t number_of(lua_State *L)
+/* The number of the task that the graph knows by `index`, or -1 if it is none or not chosen. */
+static int32_t number_of(lua_State *L, lua_Integer index)
 {
-    if (lua_rawget(L, ARG_BY_NAME) != LUA_TTABLE) {
-        lua_pop(L, 1);
-        return -1;
-    }
-    lua_getfield(L, -1, "index");
-    lua_Integer number = lua_tointeger(L, -1);
-    if (lua_istable(L, ARG_NUMBERS)) {
-        lua_rawgeti(L, ARG_NUMBERS, number);
-        number = lua_tointeger(L, -1);
+    if (index > 0 && lua_istable(L, ARG_NUMBERS)) {
+        lua_rawgeti(L, ARG_NUMBERS, index);
+        index = lua_tointeger(L, -1);
         lua_pop(L, 1);
     }
-    lua_pop(L, 2);
-    return (int32_t)number - 1;
+    return (int32_t)index - 1;
+}
+
+/* Pop the name of a need. */
+static int32_t number_of_name(lua_State *L)
+{
+    lua_rawget(L, SLOT_NAMES);
+    lua_Integer index = lua_tointeger(L, -1);
+    lua_pop(L, 1);
+    return number_of(L, index);
 }
 
 /* Read the needs of node i, the first of which comes to place `used`: the place after them, or -k if there
- * is no node for the k-th (1, 2, ...). */
-static int32_t read_node(lua_State *L, struct graph_numbers *graph, int32_t i, int32_t used)
+ * is no node for the k-th (1, 2, ...). The node is on top and is popped. */
+static int32_t read_node(lua_State *L, struct graph_numbers *graph, int32_t used)
 {
-    lua_rawgeti(L, ARG_CHOSEN, (lua_Integer)i + 1);
     lua_getfield(L, -1, "needs");
     lua_Unsigned count = lua_rawlen(L, -1);
     make_room(L, graph, used, count);
     for (lua_Unsigned k = 1; k <= count; k++) {
         lua_rawgeti(L, -1, (lua_Integer)k);
-        int32_t need = number_of(L);
+        int32_t need = number_of_name(L);
         if (need < 0)
             return -(int32_t)k;
         graph->needs[used++] = need;
     }
     lua_pop(L, 2);
     return used;
+}
+
+/* The same of a node as the graph's store has it. */
+static int32_t read_stored(lua_State *L, struct graph_numbers *graph, int32_t i, int32_t used)
+{
+    const struct tutti__graph_store *store = graph->store;
+    int32_t from = store->nodes[i].from;
+    int32_t count = tutti__graph_store_end(store, i) - from;
+    make_room(L, graph, used, (lua_Unsigned)count);
+    for (int32_t k = 0; k < count; k++) {
+        int32_t need = store->needs[from + k] - 1;
+        if (need < 0) { /* it was no task's name then */
+            tutti__graph_store_push_need(L, ARG_STORE, need + 1);
+            need = number_of_name(L);
+            if (need < 0)
+                return -(k + 1);
+        }
+        graph->needs[used++] = need;
+    }
+    return used;
+}
+
+/* Read the needs of all; or the k of the first for which there is no node, in `*missing` whose. */
+static int32_t read_all(lua_State *L, struct graph_numbers *graph, bool has_chosen, int32_t *missing)
+{
+    graph->from[0] = 0;
+    for (int32_t i = 0; i < graph->count; i++) {
+        int32_t used = graph->from[i];
+        if (lua_rawgeti(L, ARG_CHOSEN, (lua_Integer)i + 1) == LUA_TTABLE || has_chosen) {
+            used = read_node(L, graph, used);
+        } else {
+            lua_pop(L, 1);
+            used = read_stored(L, graph, i, used);
+        }
+        if (used < 0) {
+            *missing = i;
+            return -used;
+        }
+        graph->from[i + 1] = used;
+    }
+    return 0;
 }
 
 /* ---- levels ------------------------------------------------------------------------------- */
@@ -182,8 +226,8 @@ static void push_list(lua_State *L, const int32_t *numbers, int32_t count)
     }
 }
 
-/* Push the nodes, and how many each waits for; `order` gets the node at each position. */
-static void push_nodes(lua_State *L, const struct graph_numbers *graph, int32_t *order)
+/* Push the number of the node at each position, and how many it waits for; `order` gets the former too. */
+static void push_order(lua_State *L, const struct graph_numbers *graph, int32_t *order)
 {
     for (int32_t i = 0; i < graph->count; i++)
         order[graph->levels[i]] = i;
@@ -191,7 +235,7 @@ static void push_nodes(lua_State *L, const struct graph_numbers *graph, int32_t 
     lua_createtable(L, graph->count, 0);
     for (int32_t position = 0; position < graph->count; position++) {
         int32_t i = order[position];
-        lua_rawgeti(L, ARG_CHOSEN, (lua_Integer)i + 1);
+        lua_pushinteger(L, (lua_Integer)i + 1);
         lua_rawseti(L, -3, (lua_Integer)position + 1);
         lua_pushinteger(L, graph->from[i + 1] - graph->from[i]);
         lua_rawseti(L, -2, (lua_Integer)position + 1);
@@ -242,28 +286,27 @@ static void push_needs(lua_State *L, const struct graph_numbers *graph, const in
     }
 }
 
-/* core.graph_plan(chosen, by_name, numbers) -> starts, nodes, waits, first, edges, from, needs; or false if
-   there is a circle; or nil, i, k if there is no node for the k-th need of the i-th. `numbers`: index ->
-   number among the chosen, nil for all   [-3, +7, m] */
+/* core.graph_plan(store, chosen, numbers) -> starts, order, waits, first, edges, from, needs; or false if
+   there is a circle; or nil, i, k if there is no node for the k-th need of the i-th. `chosen`: a list of
+   nodes, and `numbers`: index -> number among them; or, without `numbers`, all of the store but for the nodes
+   that stand at their indices in `chosen`. `order` has numbers among those that are planned   [-3, +7, m] */
 static int l_graph_plan(lua_State *L)
 {
     struct graph_numbers graph = { 0 };
+    int32_t missing = 0;
     lua_settop(L, SLOT_NEEDS);
-    lua_Unsigned count = lua_rawlen(L, ARG_CHOSEN);
-    if (count > INT32_MAX / 4)
-        return luaL_error(L, "a graph cannot have more than %d tasks", INT32_MAX / 4);
-    graph.count = (int32_t)count;
+    graph.store = tutti__graph_store_check(L, ARG_STORE);
+    luaL_checktype(L, ARG_CHOSEN, LUA_TTABLE);
+    lua_getiuservalue(L, ARG_STORE, STORE_NUMBERS); /* SLOT_NAMES */
+    bool has_chosen = lua_istable(L, ARG_NUMBERS);
+    graph.count = has_chosen ? (int32_t)lua_rawlen(L, ARG_CHOSEN) : graph.store->count;
     graph.from = new_numbers(L, graph.count);
-    graph.from[0] = 0;
-    for (int32_t i = 0; i < graph.count; i++) {
-        int32_t used = read_node(L, &graph, i, graph.from[i]);
-        if (used < 0) {
-            lua_pushnil(L);
-            lua_pushinteger(L, (lua_Integer)i + 1);
-            lua_pushinteger(L, -(lua_Integer)used);
-            return 3;
-        }
-        graph.from[i + 1] = used;
+    int32_t k = read_all(L, &graph, has_chosen, &missing);
+    if (k > 0) {
+        lua_pushnil(L);
+        lua_pushinteger(L, (lua_Integer)missing + 1);
+        lua_pushinteger(L, k);
+        return 3;
     }
     graph.levels = new_numbers(L, graph.count);
     memset(graph.levels, 0, ((size_t)graph.count + 1) * sizeof *graph.levels);
@@ -273,7 +316,7 @@ static int l_graph_plan(lua_State *L)
     }
     int32_t *order = new_numbers(L, graph.count);
     sort_by_level(L, &graph);
-    push_nodes(L, &graph, order);
+    push_order(L, &graph, order);
     push_edges(L, &graph, order);
     push_needs(L, &graph, order);
     return 7;

@@ -19,6 +19,7 @@
 #include "lua/fs.h"
 #include "lua/graph.h"
 #include "lua/graph_plan.h"
+#include "lua/graph_store.h"
 #include "lua/interrupt.h"
 #include "lua/look.h"
 #include "lua/native.h"
@@ -420,6 +421,7 @@ int luaopen_tutti_core(lua_State *L)
     tutti__lua_functions(L, lua, tutti__place_functions);
     tutti__lua_functions(L, lua, tutti__graph_declare_functions);
     tutti__lua_functions(L, lua, tutti__graph_plan_functions);
+    tutti__lua_functions(L, lua, tutti__graph_store_functions);
     tutti__lua_functions(L, lua, tutti__semaphore_functions);
     tutti__lua_functions(L, lua, tutti__signal_functions);
     tutti__lua_functions(L, lua, tutti__graph_functions);

@@ -5,11 +5,11 @@
 --- graph/run.lua runs a plan.
 ---
 --- Layer: the Lua half. Thread: the state's home.
---- Invariant: `nodes` and `by_name` have the same nodes; `whole_plan` is the plan of all of them, or nil
---- after a change.
+--- Invariant: `whole_plan` is the plan of the first `whole_count` tasks as they are, or nil.
 ---@module "tutti.graph"
 local core = require("tutti.core")
 local node = require("tutti.graph.node")
+local nodes = require("tutti.graph.nodes")
 local options = require("tutti.options")
 local plan = require("tutti.graph.plan")
 local session = require("tutti.session")
@@ -54,21 +54,19 @@ local function task(self, name, given, f)
   if type(f) ~= "function" then
     given, f = split(given, f)
   end
-  local nodes, by_name = self.nodes, self.by_name
-  local index = #nodes + 1
-  local made = node.read(index, name, given, f, 2)
-  self.has_options = true
-  local other = by_name[name]
+  local made, is_plain = node.read(#self.nodes + 1, name, given, f, 2)
+  local other = self.by_name[name]
   if other then
     core.usage(("g:task: graph \"%s\" has a task \"%s\" already (added at %s)")
       :format(self.name, name, other.line or "?"), 2)
   end
-  nodes[index], by_name[name], self.whole_plan = made, made, nil
+  self.has_options = self.has_options or not is_plain
+  nodes.add(self, made)
   return self
 end
 
 --- Add a task: g:task(name, [options,] f).
-methods.task = core.graph_task(graph_meta, node.NO_NEEDS, node.PLAIN, task)
+methods.task = core.graph_task(graph_meta, task, core.graph_store())
 
 --- Add edges: g:flow "(server, assets) >> tests". All of them, or none.
 function methods.flow(self, text)
@@ -102,8 +100,12 @@ function methods.plan(self, selector)
     local selected = require("tutti.graph.select").select(self, selector, 2)
     return plan.new(self, selected)
   end
-  self.whole_plan = self.whole_plan or plan.new(self)
-  return self.whole_plan
+  local whole, count = self.whole_plan, #self.nodes
+  if not whole or self.whole_count ~= count then
+    whole = plan.new(self)
+    self.whole_plan, self.whole_count = whole, count
+  end
+  return whole
 end
 
 --- Run it: g:run([selector | { selector, mode =, on_failure =, jobs = }]) --> Task of the result.
@@ -128,7 +130,8 @@ local function graph(name)
     node.check_name("tutti.graph", name, 2, "graph")
   end
   count_made = count_made + 1
-  local made = { name = name or ("graph %d"):format(count_made), nodes = {}, by_name = {}, limits = {} }
+  local made = { name = name or ("graph %d"):format(count_made), limits = {} }
+  nodes.attach(made)
   return setmetatable(made, graph_meta)
 end
 

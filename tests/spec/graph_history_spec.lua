@@ -18,10 +18,10 @@ end
 
 -- What a run of `g` leaves behind whose tasks took so many seconds.
 local function run_of(g, seconds)
-  local run = { graph = g, list = {} }
+  local run = { graph = g, list = {}, plan = { indices = {} } }
   for name, elapsed in pairs(seconds) do
-    table.insert(run.list, { name = name, state = elapsed and "done" or "failed", elapsed = elapsed or 3,
-      node = g.by_name[name] })
+    table.insert(run.list, { name = name, state = elapsed and "done" or "failed", began = 1,
+      ended = 1 + (elapsed or 3), node = g.by_name[name] })
   end
   return run
 end

@@ -4,8 +4,8 @@
 ---     waiting --all it needs are done--> ready --a place is free--> running --> done, failed, cancelled
 ---        +--what it needs did not succeed, or `when` said no--> skipped
 ---
---- An entry has few fields of its own, since there may be a million. `name`, `elapsed`, `attempts`, `task`,
---- `error`, `reason` and `run` are worked out when they are asked for.
+--- An entry has few fields of its own, since there may be a million. `node`, `name`, `elapsed`, `attempts`,
+--- `task`, `error`, `reason` and `run` are worked out when they are asked for.
 ---
 ---     node, state, value, values, began, ended       as in the manual
 ---     left        how many of what it needs have not settled
@@ -65,8 +65,16 @@ end
 
 local late = {}
 
-function late.name(_, self)
-  return self.node.name
+-- The node is not made before somebody looks at it, or its task runs with options.
+function late.node(run, self)
+  local made = run.plan.nodes[self.index]
+  rawset(self, "node", made)
+  return made
+end
+
+function late.name(run, self)
+  local node = rawget(self, "node")
+  return node and node.name or run.graph.names[run.plan.indices[self.index]]
 end
 
 function late.run(run)

@@ -9,6 +9,7 @@ local core = require("tutti.core")
 local errors = require("tutti.errors")
 local grammar = require("tutti.grammar.flow")
 local names = require("tutti.graph.names")
+local nodes = require("tutti.graph.nodes")
 local plan = require("tutti.graph.plan")
 
 local flow = {}
@@ -32,18 +33,22 @@ end
 
 -- The text alone as a graph: what goes round in a circle there is refused at this line.
 local function check_circles(graph, edges, line)
-  local view = { name = graph.name, nodes = {}, by_name = {}, limits = {} }
+  local view, list, by_name = { name = graph.name, limits = {} }, {}, {}
   local function node_of(name)
-    local node = view.by_name[name]
+    local node = by_name[name]
     if not node then
-      node = { index = #view.nodes + 1, name = name, needs = {}, line = line }
-      view.nodes[node.index], view.by_name[name] = node, node
+      node = { index = #list + 1, name = name, needs = {}, line = line }
+      list[node.index], by_name[name] = node, node
     end
     return node
   end
   for _, edge in ipairs(edges) do
     local from, to = node_of(edge[1]), node_of(edge[2])
     to.needs[#to.needs + 1] = from.name
+  end
+  nodes.attach(view)
+  for _, node in ipairs(list) do
+    nodes.add(view, node)
   end
   plan.new(view)
 end
@@ -54,7 +59,7 @@ local function replace(graph, old)
     node[key] = value
   end
   node.needs = table.move(old.needs, 1, #old.needs, 1, {})
-  graph.nodes[node.index], graph.by_name[node.name] = node, node
+  nodes.replace(graph, node)
   return node
 end
 

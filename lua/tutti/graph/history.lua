@@ -13,6 +13,7 @@
 --- characters, so that lines and tabs part them.
 ---@module "tutti.graph.history"
 local core = require("tutti.core")
+local nodes = require("tutti.graph.nodes")
 local session = require("tutti.session")
 
 local history = {}
@@ -128,16 +129,20 @@ local function write(graph, known)
   end
 end
 
+-- Only a node that has been made can have been measured.
+local function was_measured(run, entry)
+  local index = run.plan.indices[entry.index]
+  return (not index or nodes.is_made(run.graph, index)) and entry.node.measured
+end
+
 --- A run has ended: keep how long its tasks took.
 function history.run_ended(run, elapsed)
   local keeps = session.is_program and elapsed > RUN_SECONDS
   local known = keeps and history.of(run.graph)
   for _, entry in ipairs(run.list) do
-    local seconds, node = entry.state == "done" and entry.elapsed, entry.node
-    if seconds and (seconds >= TASK_SECONDS or node and node.measured) then
-      if node then
-        node.measured = seconds
-      end
+    local seconds = entry.state == "done" and entry.ended - entry.began
+    if seconds and (seconds >= TASK_SECONDS or was_measured(run, entry)) then
+      entry.node.measured = seconds
       if known then
         known[entry.name] = seconds
       end

@@ -272,7 +272,8 @@ local function read_slowly(made, given, f, level)
   end
 end
 
---- What g:task(name, given, f) declares, as a node. `level` is that of the caller's line.
+--- What g:task(name, given, f) declares, as a node; and whether it has no option but `needs`. `level` is that
+--- of the caller's line.
 function node.read(index, name, given, f, level)
   node.check_name("g:task", name, level + 1)
   local needs, line, caller = NO_NEEDS, core.places()
@@ -281,10 +282,12 @@ function node.read(index, name, given, f, level)
   end
   local made = { index = index, name = name, f = f, needs = needs, spec = PLAIN, line = line,
     caller = caller }
-  if type(f) ~= "function" or given ~= nil and not has_only_needs(given) then
+  local is_plain = type(f) == "function"
+    and (given == nil or type(given) == "table" and has_only_needs(given))
+  if not is_plain then
     read_slowly(made, given, f, level + 1)
   end
-  return made
+  return made, is_plain
 end
 
 return node

@@ -44,6 +44,7 @@ end
 --- body(entry), as body.new gives one.
 function plain.body(run)
   local counts, list, from, needs = run.counts, run.list, run.plan.from, run.plan.needs
+  local functions, indices = run.graph.functions, run.plan.indices
   return function(entry)
     entry.state, entry.began = "running", now()
     counts.running = counts.running + 1
@@ -51,8 +52,8 @@ function plain.body(run)
     if tell then
       tell(run, entry)
     end
-    local f, index = entry.node.f, entry.index
-    local at = from[index]
+    local index = entry.index
+    local f, at = functions[indices[index]], from[index]
     local count = from[index + 1] - at
     if count == 2 then
       return finish(entry, f(list[needs[at]].value, list[needs[at + 1]].value))
@@ -67,18 +68,17 @@ end
 
 -- ---- starts and ends -----------------------------------------------------------------------
 
---- start(entry): all that it needs is done. `place_of` is that of run.lua.
-function plain.start(run, place_of)
-  local graph_start, places, body = core.graph_start, run.places, plain.body(run)
+--- start(entry): all that it needs is done.
+function plain.start(run)
+  local graph_start, store, indices, body = core.graph_start_plain, run.graph.store, run.plan.indices,
+    plain.body(run)
   return function(entry)
     entry.state = "ready"
     if entry.handle then -- it was asked for before its time
       core.graph_release(entry.handle)
       return
     end
-    local node = entry.node
-    local place = places[node.line] or place_of(run, node)
-    local handle = graph_start(entry, node.name, place, node.spec.priority, body)
+    local handle = graph_start(entry, store, indices[entry.index], body)
     if entry.state == "ready" then -- of a run that has been cancelled it has ended already
       entry.handle = handle
     end

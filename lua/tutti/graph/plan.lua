@@ -4,7 +4,8 @@
 --- A plan numbers its nodes 1, 2, ... step by step, within a step in order of addition; that is its order.
 --- For what walks it, it is flat lists of those numbers (made by engine/lua/graph_plan.c):
 ---
----     nodes[i]                        the node
+---     nodes[i]                        the node (made when first asked for, see nodes.lua)
+---     indices[i]                      its index in the graph
 ---     waits[i]                        how many nodes it waits for
 ---     edges[first[i]] ... edges[first[i + 1] - 1]      the numbers of those that wait for it
 ---     needs[from[i]] ... needs[from[i + 1] - 1]        of those that it waits for, as its `needs` has them
@@ -18,6 +19,7 @@
 ---@module "tutti.graph.plan"
 local core = require("tutti.core")
 local names = require("tutti.graph.names")
+local nodes = require("tutti.graph.nodes")
 
 local plan = {}
 
@@ -26,17 +28,17 @@ local plan = {}
 local late = {}
 
 function late.order(made)
-  local order = {}
-  for i, node in ipairs(made.nodes) do
-    order[i] = node.name
+  local order, all, indices = {}, made.graph.names, made.indices
+  for i = 1, #indices do
+    order[i] = all[indices[i]]
   end
   return order
 end
 
 function late.position(made)
   local position = {}
-  for i, node in ipairs(made.nodes) do
-    position[node.name] = i
+  for i, name in ipairs(made.order) do
+    position[name] = i
   end
   return position
 end
@@ -102,6 +104,9 @@ function methods.json(made)
 end
 
 local function check_limits(graph, chosen)
+  if not graph.has_options then
+    return
+  end
   for _, node in ipairs(chosen) do
     if node.limit or node.resources then
       names.check_limits(graph, node)
@@ -113,7 +118,7 @@ end
 -- The nodes whose names are in the set `selected` or that those need, and the number of each by its index.
 local function choose(graph, selected)
   if not selected then
-    return graph.nodes
+    return graph.nodes -- as core.graph_plan wants it: only those are in it that a flow has replaced
   end
   local wanted = {}
   for name in pairs(selected) do
@@ -136,18 +141,32 @@ local function raise_missing(graph, node, k)
     names.edge_line(graph, node, need))
 end
 
+-- The indices of the nodes `chosen` in that order, and they themselves.
+local function in_order(chosen, order)
+  local indices, list = {}, {}
+  for i, number in ipairs(order) do
+    list[i] = chosen[number]
+    indices[i] = list[i].index
+  end
+  return indices, list
+end
+
 --- Plan the tasks of `graph`, or those whose names are in the set `selected` with all that they need.
 function plan.new(graph, selected)
   local chosen, number = choose(graph, selected)
-  local starts, nodes, waits, first, edges, from, needs = core.graph_plan(chosen, graph.by_name, number)
+  local starts, order, waits, first, edges, from, needs = core.graph_plan(graph.store, chosen, number)
   if starts == nil then
-    raise_missing(graph, chosen[nodes], waits)
+    raise_missing(graph, chosen[order], waits)
   elseif not starts then
     require("tutti.graph.cycle").raise(graph, chosen)
   end
   check_limits(graph, chosen)
-  return setmetatable({ graph = graph, selected = selected, starts = starts, nodes = nodes, waits = waits,
-    first = first, edges = edges, from = from, needs = needs }, plan_meta)
+  local indices, list = order, nodes.planned(graph, order)
+  if number then
+    indices, list = in_order(chosen, order)
+  end
+  return setmetatable({ graph = graph, selected = selected, starts = starts, nodes = list, indices = indices,
+    waits = waits, first = first, edges = edges, from = from, needs = needs }, plan_meta)
 end
 
 return plan

@@ -47,7 +47,7 @@ function run_meta:__index(key)
   end
   local by_name = {}
   for _, entry in ipairs(self.list) do
-    by_name[entry.node.name] = entry
+    by_name[entry.name] = entry
   end
   self.entries = by_name
   return by_name
@@ -448,7 +448,7 @@ local function listener_of(run)
   if not run.is_plain then
     return slowly
   end
-  run.start_plain = plain.start(run, place_of)
+  run.start_plain = plain.start(run)
   return plain.ended(run, run.start_plain, slowly)
 end
 
@@ -539,11 +539,11 @@ end
 
 -- An entry for each node of the plan, in its order.
 local function fill(run)
-  local nodes, waits = run.plan.nodes, run.plan.waits
+  local waits = run.plan.waits
   local meta, list = run.entry_meta, {}
-  for i = 1, #nodes do
-    list[i] = setmetatable({ node = nodes[i], state = "waiting", left = waits[i], index = i, value = nil,
-      began = nil, ended = nil, handle = false }, meta)
+  for i = 1, #waits do
+    list[i] = setmetatable({ state = "waiting", left = waits[i], index = i, handle = false, node = nil,
+      value = nil, began = nil, ended = nil }, meta)
   end
   run.list = list
 end
@@ -551,7 +551,7 @@ end
 local function new(graph, plan, opts)
   count_made = count_made + 1
   local run = { id = count_made, graph = graph, name = graph.name, plan = plan, mode = opts.mode,
-    jobs = opts.jobs, on_failure = opts.on_failure, total = #plan.nodes, left = #plan.nodes,
+    jobs = opts.jobs, on_failure = opts.on_failure, total = #plan.waits, left = #plan.waits,
     counts = { running = 0, succeeded = 0, failed = 0, skipped = 0, cancelled = 0 },
     began = now(), places = {}, owners = {}, let_in = {}, fresh = {},
     estimate = false, ended = false, has_long = false, stopping = false, watches = false, -- as yet
