@@ -271,7 +271,7 @@ static int nap_on_worker(lua_State *L, struct tutti__lua *lua, uint64_t delay_ns
 static int l_sleep(lua_State *L)
 {
     struct tutti__lua *lua = tutti__lua_of(L);
-    uint64_t delay_ns = tutti__duration_check(L, 1, "sleep");
+    uint64_t delay_ns = tutti__duration_check(L, 1, "tutti.sleep");
     struct tutti__record *me = tutti__wait_check(L, lua, "tutti.sleep");
     if (lua->is_worker && me != NULL)
         return nap_on_worker(L, lua, delay_ns);

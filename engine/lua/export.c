@@ -183,8 +183,7 @@ static int handle_encode(lua_State *L, int index, uint8_t *kind, void **object, 
         return encode_task(L, record, index, object, why);
     }
     if (luaL_testudata(L, index, "tutti.scope") != NULL) {
-        *why = "a scope, which belongs to the task that opened it (send what is to be started, and start it "
-               "in the scope)";
+        *why = "a scope, which belongs to the task that opened it: start there what is to be in it";
         return -1;
     }
     struct tutti__handle *handle = tutti__handle_test(L, lua, index);

@@ -12,6 +12,7 @@
 #include "lua/scope.h"
 #include "lua/sources.h"
 #include "lua/stuck.h"
+#include "lua/world.h"
 
 /* How long a cancelled task may run on before the hook raises in it, if nobody else has a reason to; and
  * how long its cleanup may. */
@@ -207,6 +208,8 @@ static void on_event(lua_State *L, lua_Debug *ar)
     uint32_t asked = take_wishes(lua);
     if (lua->watched.home == lua->home)
         tutti__home_take_urgent(lua->home);
+    else
+        tutti__testing_hear(lua);
     if ((asked & TUTTI__ASK_DEADLINE) != 0)
         expire_deadlines(L, lua);
     raise_live(L, lua);

@@ -122,14 +122,12 @@ static bool read_table(lua_State *L, struct tutti__lua *lua, struct tutti__optio
 {
     lua_pushnil(L);
     while (lua_next(L, 1) != 0) {
-        bool is_read = true; /* other numbers than 1 mean nothing */
+        bool is_read = false;
         if (lua_type(L, -2) == LUA_TSTRING) {
             is_read = read_option(L, lua, word_of(lua, lua_tostring(L, -2)), out, slots);
         } else if (lua_isinteger(L, -2) && lua_tointeger(L, -2) == 1) {
             lua_copy(L, -1, slots + OPTION_FUNCTION);
             is_read = lua_isfunction(L, -1);
-        } else if (lua_type(L, -2) != LUA_TNUMBER) {
-            is_read = false;
         }
         if (!is_read)
             return false;

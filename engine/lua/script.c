@@ -17,6 +17,7 @@
 #include "lua/module.h"
 #include "lua/start.h"
 #include "lua/worker.h"
+#include "lua/world.h"
 #include "tutti_lua.h"
 
 /* Exit statuses (design 3). */
@@ -198,7 +199,7 @@ int tutti_lua_run(lua_State *L, const char *name, int argc, int *status)
 static int cancel_all(lua_State *L)
 {
     struct tutti__lua *lua = tutti__lua_find(L);
-    tutti__cancel_children(L, lua->root, (const char *)lua_touserdata(L, 1));
+    tutti__cancel_children(L, tutti__testing_outer_root(lua), (const char *)lua_touserdata(L, 1));
     return 0;
 }
 

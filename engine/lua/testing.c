@@ -13,6 +13,7 @@
  */
 #include <string.h>
 
+#include "lua/door.h"
 #include "lua/module.h"
 #include "lua/start.h"
 #include "lua/worker.h"
@@ -46,6 +47,7 @@ struct tutti__testing {
     struct tutti__lua *lua;
     tutti_engine *engine;
     bool is_inside;          /* the outer world is aside */
+    bool is_told;            /* whoever waits for the test was cancelled, and so is the test */
 };
 
 static bool has_tasks(const struct tutti__lua *lua)
@@ -53,10 +55,38 @@ static bool has_tasks(const struct tutti__lua *lua)
     return lua->root->child_first != NULL || !tutti__ready_is_empty(lua);
 }
 
+/* A protected call's: [1] the test. */
+static int cancel_test(lua_State *L)
+{
+    struct tutti__testing *test = (struct tutti__testing *)lua_touserdata(L, 1);
+    tutti__cancel_children(L, test->lua->root, "the task that began the test was cancelled");
+    return 0;
+}
+
+struct tutti__record *tutti__testing_outer_root(const struct tutti__lua *lua)
+{
+    return lua->testing == NULL ? lua->root : lua->testing->aside.root;
+}
+
+void tutti__testing_hear(struct tutti__lua *lua)
+{
+    struct tutti__testing *test = lua->testing;
+    if (test == NULL || test->is_told)
+        return;
+    /* relaxed: a hint; the exchange decides. */
+    if (TUTTI_LOAD(&test->aside.home->urgent, relaxed) != NULL)
+        tutti__home_take_urgent(test->aside.home);
+    if (!tutti__cancel_is_due(&test->aside))
+        return;
+    test->is_told = true;
+    (void)tutti__door(lua, cancel_test, test);
+}
+
 /* Nothing is left, or what is left can never go on. */
 static bool has_ended(void *user)
 {
     const struct tutti__testing *test = (const struct tutti__testing *)user;
+    tutti__testing_hear(test->lua);
     bool is_stuck = tutti__bridge_take_stuck(test->engine);
     return !has_tasks(test->lua) || (is_stuck && tutti__ready_is_empty(test->lua));
 }
@@ -338,7 +368,10 @@ static int l_testing(lua_State *L)
     int slot = lua_gettop(L);
     enter(L, test, seed);
     int count = run(L, test, last);
+    bool is_told = test->is_told;
     lua_closeslot(L, slot);
+    if (is_told)
+        tutti__checkpoint(L, lua);
     if (lua->exiting) { /* os.exit in it was about the program */
         tutti__cancel_children(L, lua->root, "os.exit");
         tutti__checkpoint(L, lua);

@@ -35,4 +35,13 @@ void tutti__world_put_back(lua_State *L, struct tutti__lua *lua, struct tutti__l
  * May raise: no memory; then it can be done again. */
 void tutti__world_release(lua_State *L, struct tutti__lua *lua, struct tutti__lua *heir);
 
+/* ---- testing.c ----------------------------------------------------------------------------- */
+
+/* Inside tutti.testing: take the cancellations that have reached the outer world, and end the test if the
+ * task that began it is cancelled. In the hook too; does nothing elsewhere. */
+void tutti__testing_hear(struct tutti__lua *lua);
+
+/* The root of the outer world, which is the state's own outside of tutti.testing. */
+struct tutti__record *tutti__testing_outer_root(const struct tutti__lua *lua);
+
 #endif

@@ -164,6 +164,11 @@ local function read_list(what, plan, list, level)
   end
   plan.is_view = kind == "view"
   plan.count = #list
+  local key = kind == "table" and plan.count == 0 and next(list)
+  if key then
+    refuse(what, level + 1, "a list was expected, but it has the key \"%s\", which is no position",
+      tostring(key))
+  end
   plan.source = plan.is_view and list or table.move(list, 1, #list, 1, {})
 end
 

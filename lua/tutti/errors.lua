@@ -194,6 +194,18 @@ meta.__names = { kind = true, message = true, task = true, traceback = true, cau
 function meta.__tostring(err)
   return show(err)
 end
+
+-- "cannot deploy: " .. err, as with the strings that Lua raises.
+function meta.__concat(a, b)
+  for i = 1, 2 do
+    local value = select(i, a, b)
+    if type(value) ~= "string" and type(value) ~= "number" and not fields_of(value) then
+      error(("attempt to concatenate a %s value"):format(type(value)), 2)
+    end
+  end
+  return tostring(a) .. tostring(b)
+end
+
 function meta.__index(err, key)
   if key == "traceback" then
     return traceback(err)

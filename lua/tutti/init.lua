@@ -39,7 +39,14 @@ local function with_options(what, start)
       core.usage(("%s: a function was expected, or options and a function, got %s")
         :format(what, core.is_task(given) and "a task" or type(given)), 3)
     end
+    if options.is_recipe(given) then
+      core.usage(what .. ": a recipe is started by calling it: recipe(...)", 3)
+    end
     local checked = options.task(what, given, 3)
+    if given[1] ~= nil then
+      core.usage(what .. ": the function comes behind the options (tutti.task{ f, ... } takes both in one "
+        .. "table)", 3)
+    end
     check_function(what, f, 3)
     if given.args ~= nil or given.on ~= nil then
       core.usage(("%s: options \"args\" and \"on\" belong to tutti.task"):format(what), 3)
@@ -140,6 +147,10 @@ end
 
 --- A changed copy.
 function recipe_meta:with(changes)
+  if not options.is_recipe(self) or type(changes) ~= "table" then
+    core.usage(("recipe:with: a table of options was expected, as in recipe:with{ name = ... }, got %s")
+      :format(options.is_recipe(self) and type(changes) or "no recipe before it"), 2)
+  end
   local spec = {}
   for key, value in pairs(self.spec) do
     spec[key] = value

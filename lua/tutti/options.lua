@@ -81,7 +81,8 @@ local AFTER_MAX = 100000
 
 local function check_after(what, after, level)
   if type(after) ~= "table" then
-    core.usage(("%s: option \"after\" must be a list of tasks, got %s"):format(what, type(after)), level + 1)
+    local got = core.is_task(after) and "a task (after = { task })" or type(after)
+    core.usage(("%s: option \"after\" must be a list of tasks, got %s"):format(what, got), level + 1)
   end
   local count, copy = 0, {}
   for _ in pairs(after) do
@@ -104,14 +105,37 @@ local function check_after(what, after, level)
   return count > 0 and copy or nil
 end
 
+-- Position 1 is the function. What stands behind it would silently be nothing.
+local function check_positions(what, given, level)
+  for key in pairs(given) do
+    if type(key) == "number" and key ~= 1 then
+      core.usage(("%s: element %s of the table is no option (arguments of the function are args = { ... })")
+        :format(what, key), level + 1)
+    end
+  end
+end
+
+local ARGS_MAX = 250000
+
+local function check_args(what, args, level)
+  local n = args and args.n
+  local count = type(n) == "number" and math.tointeger(n)
+  if n ~= nil and (not count or count < 0 or count > ARGS_MAX) then
+    core.usage(("%s: option \"args\": its n, the number of arguments, must be an integer from 0 to "
+      .. "%d, got %s"):format(what, ARGS_MAX, tostring(n)), level + 1)
+  end
+end
+
 --- Check the options of spawn, parallel, task, native and recipe.
 ---@return table # a fresh table in the form that the C half reads
 function options.task(what, given, level)
   options.check(what, given, TASK, level + 1)
+  check_positions(what, given, level + 1)
   options.check_type(what, given, "name", "string", level + 1)
   options.check_type(what, given, "detach", "boolean", level + 1)
   options.check_type(what, given, "run_on_skip", "boolean", level + 1)
   options.check_type(what, given, "args", "table", level + 1)
+  check_args(what, given.args, level + 1)
   local priority = PRIORITY[given.priority or "normal"]
   if not priority then
     core.usage(("%s: option \"priority\" must be \"high\", \"normal\" or \"low\", got \"%s\"")

@@ -16,12 +16,12 @@ local function check_options(given)
   local collect = ON_FAILURE[given.on_failure or "cancel"]
   if collect == nil then
     core.usage(("%s: option \"on_failure\" must be \"cancel\" or \"collect\", got \"%s\"")
-      :format(what, tostring(given.on_failure)), 4)
+      :format(what, tostring(given.on_failure)), 3)
   end
   local limit = given.limit
   if limit ~= nil and (math.type(limit) ~= "integer" or limit < 1 or limit > 2 ^ 31) then
     core.usage(("%s: option \"limit\" must be a whole number from 1 on, got %s")
-      :format(what, tostring(limit)), 4)
+      :format(what, tostring(limit)), 3)
   end
   local timeout = given.timeout and core.duration(given.timeout, "tutti.scope: option \"timeout\"")
   return { name = given.name, collect = collect, limit = limit, timeout = timeout }
@@ -30,7 +30,7 @@ end
 local function check_body(what, f)
   local meta = type(f) ~= "function" and getmetatable(f)
   if type(f) ~= "function" and not (type(meta) == "table" and meta.__call) then
-    core.usage(("%s: a function was expected, got %s"):format(what, type(f)), 4)
+    core.usage(("%s: a function was expected, got %s"):format(what, type(f)), 3)
   end
 end
 

@@ -397,6 +397,23 @@ describe("a loop in the loop state", function()
     assert.same({ 130, "cleaned up\n" }, { code, out }, err)
   end)
 
+  for name, loop in pairs({ ["that runs and runs"] = "", ["that sleeps and sleeps"] = "tutti.sleep(1)" }) do
+    it("ends by a signal inside a test " .. name .. ", and the test with it", function()
+      local code, out, err = run(([[
+        local function closing(text) return setmetatable({}, { __close = function() print(text) end }) end
+        local pid = io.lines("/proc/self/stat")():match("^%%d+")
+        local outside <close> = closing("outside")
+        tutti.testing({}, function()
+          local inside <close> = closing("inside")
+          io.popen("kill -TERM " .. pid):close()
+          while true do %s end
+        end)
+      ]]):format(loop))
+      assert.same({ 143, "inside\noutside\n" }, { code, out }, err)
+      assert.is_nil(err:find("killed", 1, true))
+    end)
+  end
+
   it("ends by Ctrl-C while pool tasks loop too", function()
     local code, _, err = run([[
       tutti.parallel(function() while true do end end)

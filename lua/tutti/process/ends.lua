@@ -20,7 +20,7 @@ end
 
 local STEPS = {
   program = "cannot be started",
-  cwd = "its folder \"%s\" (cwd) cannot be entered",
+  cwd = "cannot be started in the folder \"%s\" (cwd)",
   stdin = "its stdin cannot be opened",
   stdout = "its stdout cannot be opened",
   stderr = "its stderr cannot be opened",

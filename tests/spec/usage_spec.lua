@@ -1,0 +1,103 @@
+-- SPDX-License-Identifier: MIT
+-- What misuse is told: at the caller's line, with the value, and with what to write instead.
+local tutti = require("tutti")
+
+-- f must raise kind usage at the line that is `below` lines under the one that it begins in.
+local function usage(f, below, pattern)
+  local ok, err = pcall(f)
+  assert.is_false(ok)
+  assert.equal("usage", err.kind, tostring(err))
+  local line = debug.getinfo(f, "S").linedefined + below
+  assert.matches("usage_spec.lua:" .. line .. ": " .. pattern, err.message)
+end
+
+local function nothing() end
+
+describe("misuse", function()
+  it("of scopes is told at the caller's line, whatever is wrong", function()
+    usage(function()
+      tutti.scope(5)
+    end, 1, "tutti.scope: a function was expected, got number")
+    usage(function()
+      tutti.scope({ limit = 0 }, nothing)
+    end, 1, 'tutti.scope: option "limit" must be a whole number from 1 on, got 0')
+    usage(function()
+      tutti.scope({ on_failure = "stop" }, nothing)
+    end, 1, 'tutti.scope: option "on_failure" must be "cancel" or "collect", got "stop"')
+    usage(function()
+      tutti.timeout(1, {})
+    end, 1, "tutti.timeout: a function was expected, got table")
+    usage(function()
+      tutti.shield("1s")
+    end, 1, "tutti.shield: a function was expected, got nil")
+  end)
+
+  it("of options names a task in the place of a list", function()
+    usage(function()
+      tutti.spawn({ after = tutti.spawn(nothing) }, nothing)
+    end, 1, 'tutti.spawn: option "after" must be a list of tasks, got a task %(after = { task }%)')
+  end)
+
+  it("of positions in a table of options is not passed over", function()
+    usage(function()
+      tutti.task({ nothing, "an argument" })
+    end, 1, "tutti.task: element 2 of the table is no option %(arguments .* args = { ... }%)")
+    usage(function()
+      tutti.spawn({ name = "x", nothing })
+    end, 1, "tutti.spawn: the function comes behind the options")
+    usage(function()
+      tutti.recipe({ nothing, 1 })
+    end, 1, "tutti.recipe: element 2 of the table is no option")
+  end)
+
+  it("of args.n is told before anything is made of it", function()
+    for _, n in ipairs({ -1, 1.5, 1e9, 0 / 0, "two" }) do
+      usage(function()
+        tutti.task({ nothing, args = { n = n } })
+      end, 1, 'tutti.task: option "args": its n, the number of arguments, must be an integer')
+    end
+    assert.equal(3, tutti.task({ function(...) return select("#", ...) end, args = { n = 3 } }):await())
+  end)
+
+  it("of recipes says that they are called", function()
+    local recipe = tutti.recipe({ nothing })
+    usage(function()
+      tutti.spawn(recipe)
+    end, 1, "tutti.spawn: a recipe is started by calling it")
+    usage(function()
+      recipe:with()
+    end, 1, "recipe:with: a table of options was expected, .*, got nil")
+    usage(function()
+      recipe.with({ name = "x" })
+    end, 1, "recipe:with: .*, got no recipe before it")
+  end)
+
+  it("of a table without positions as a list is no empty list", function()
+    usage(function()
+      tutti.map({ first = 1 }, nothing)
+    end, 1, 'tutti.map: a list was expected, but it has the key "first", which is no position')
+    usage(function()
+      tutti.reduce({ first = 1 }, nothing)
+    end, 1, "tutti.reduce: a list was expected")
+  end)
+
+  it("of a scope on the pool is told in a whole sentence", function()
+    tutti.scope(function(s)
+      local ok, err = pcall(tutti.parallel, function() s:spawn(nothing) end)
+      assert.is_false(ok)
+      assert.equal("transfer", err.kind)
+      assert.matches('upvalue "s": a scope, which belongs to the task that opened it: .* is to be in it$',
+        err.message)
+    end)
+  end)
+end)
+
+describe("an error object", function()
+  it("is joined with strings as what Lua raises is", function()
+    local _, err = tutti.spawn(function() error("no disk") end):pawait()
+    assert.equal("deploy: " .. tostring(err), "deploy: " .. err)
+    assert.equal(tostring(err) .. 5, err .. 5)
+    assert.equal(tostring(err) .. tostring(err), err .. err)
+    assert.has_error(function() return err .. nil end, "attempt to concatenate a nil value")
+  end)
+end)
