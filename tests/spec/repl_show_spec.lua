@@ -240,7 +240,7 @@ describe("random tables", function()
   it("never raise, and give a bounded text of valid UTF-8 without control bytes", function()
     local seed = os.time()
     math.randomseed(seed)
-    for round = 1, build.is_release and 300 or 30 do
+    for round = 1, build.is_release and 60 or 30 do
       local value = random_table({}, 1)
       local shown = show.value(value, { width = math.random(1, 200) })
       local where = ("seed %d, round %d"):format(seed, round)
