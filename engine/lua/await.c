@@ -144,7 +144,8 @@ static int await_record(lua_State *L, bool is_protected)
 {
     struct tutti__lua *lua = tutti__lua_of(L);
     struct tutti__record *target = tutti__record_check(L, lua, 1);
-    lua_settop(L, 1);
+    if (lua_gettop(L) > 1)
+        lua_settop(L, 1);
     struct tutti__record *me = tutti__wait_check(L, lua, is_protected ? "pawait" : "await");
     if (tutti__record_is_settled(target))
         return results(L, target, is_protected);

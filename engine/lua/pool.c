@@ -317,6 +317,7 @@ static int begin(lua_State *L)
     tutti__record_hold(L, record, 2);
     tutti__record_adopt(lua->root, record);
     tutti__pool_listen(record);
+    luaL_checkstack(L, TUTTI__RUN_STACK, "to run a task");
     tutti__run_record(L, record);
     return 0;
 }

@@ -69,6 +69,7 @@ static int pump_slice(lua_State *L)
 {
     struct tutti__lua *lua = (struct tutti__lua *)lua_touserdata(L, 1);
     uint64_t until_ns = 0;
+    luaL_checkstack(L, TUTTI__RUN_STACK, "to run tasks");
     lua->has_given_turn = false;
     lua->tick_ns = tutti__bridge_now_ns(lua->engine);
     uint64_t limit_ns = lua->home->until_ns == TUTTI_FOREVER ? 0 : lua->home->until_ns;

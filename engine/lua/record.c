@@ -107,17 +107,31 @@ void tutti__record_push(lua_State *L, struct tutti__record *record)
     lua_remove(L, -2);
 }
 
+int tutti__record_push_slots(lua_State *L, const struct tutti__record *record)
+{
+    int index = lua_gettop(L) + 2;
+    lua_rawgeti(L, LUA_REGISTRYINDEX, record->lua->ref_slots);
+    lua_rawgeti(L, -1, record->slot);
+    return index;
+}
+
 void tutti__record_release(lua_State *L, struct tutti__record *record)
 {
     struct tutti__lua *lua = record->lua;
     if (record->slot == 0 || !tutti__record_is_settled(record))
         return;
+    lua_rawgeti(L, LUA_REGISTRYINDEX, lua->ref_slots);
+    tutti__record_release_from(L, record, lua_gettop(L));
+    lua_pop(L, 1);
+}
+
+void tutti__record_release_from(lua_State *L, struct tutti__record *record, int slots)
+{
+    struct tutti__lua *lua = record->lua;
     if ((record->flags & (RECORD_ARMED | RECORD_QUEUED)) != 0)
         return; /* still pointed at: whoever clears that flag releases it */
-    lua_rawgeti(L, LUA_REGISTRYINDEX, lua->ref_slots);
     lua_pushboolean(L, 0); /* not nil: the array part stays an array */
-    lua_rawseti(L, -2, record->slot);
-    lua_pop(L, 1);
+    lua_rawseti(L, slots, record->slot);
     lua->slots[record->slot] = NULL;
     lua->slots_free[lua->slots_free_count++] = record->slot;
     record->slot = 0;
@@ -230,6 +244,11 @@ void tutti__record_note_place(lua_State *L, struct tutti__record *record, int le
     do {
         if (!lua_getstack(L, level++, &ar) || !lua_getinfo(L, "Sl", &ar))
             return;
+        if (ar.source == lua->source_last && ar.currentline > 0) { /* one line starts many */
+            record->line = ar.currentline;
+            record->source = lua->source_last_index;
+            return;
+        }
     } while (ar.currentline <= 0 || strncmp(ar.source, "@tutti/", strlen("@tutti/")) == 0);
     record->line = ar.currentline;
     /* A chunk made from a string has the whole text for a name: one entry serves them all. */

@@ -3,10 +3,13 @@
  * run.c - bodies as coroutines: started when they first run, resumed flat from the pump.
  *
  * The body runs inside a protected call of the coroutine's own, so that the traceback is taken before
- * the stack is unwound and <close> variables can await. Coroutines that ended well go back to a pool.
+ * the stack is unwound and <close> variables can await. Coroutines that ended well are used again: the
+ * one that a body began in last, which most bodies end in without having waited, stays at hand
+ * (lua->hand), others go to a pool.
  *
  * Layer: lua. Thread: the state's home.
- * Invariant: lua->current is the record whose coroutine runs, NULL while none does.
+ * Invariant: lua->current is the record whose coroutine runs, NULL while none does. A coroutine of a body
+ * is kept by lua->ref_hand, or by the stack of who runs it, until it first waits; then by UV_ARGS.
  */
 #include "lua/cleanup.h"
 #include "lua/coroutine.h"
@@ -21,12 +24,18 @@ enum { POOL_MAX = 1024 };
 /* Stack of a body's coroutine: the record, the message handler, then what the body works on. */
 enum { BODY_RECORD = 1, BODY_HANDLER, BODY_FUNCTION };
 
+/* The record of the task whose own coroutine L is. */
+static struct tutti__record *record_of(lua_State *L)
+{
+    return *(struct tutti__record **)lua_getextraspace(L);
+}
+
 /* What the body deferred has run; the list of errors is on top of its results or its error. */
 static int body_cleaned_up(lua_State *L, int status, lua_KContext context)
 {
     (void)status;
     (void)context;
-    struct tutti__record *record = (struct tutti__record *)lua_touserdata(L, BODY_RECORD);
+    struct tutti__record *record = record_of(L);
     if (tutti__cleanup_first_error(L, record, (record->flags & RECORD_RAISED) != 0))
         record->flags |= RECORD_RAISED;
     return (record->flags & RECORD_RAISED) != 0 ? 1 : lua_gettop(L) - BODY_HANDLER;
@@ -55,7 +64,7 @@ static int body_continue(lua_State *L, int status, lua_KContext context);
 
 static int body_done(lua_State *L, int status)
 {
-    struct tutti__record *record = (struct tutti__record *)lua_touserdata(L, BODY_RECORD);
+    struct tutti__record *record = record_of(L);
     bool failed = status != LUA_OK && status != LUA_YIELD;
     if (failed)
         record->flags |= RECORD_RAISED;
@@ -100,6 +109,8 @@ static int push_own_arguments(lua_State *L, struct tutti__record *record)
     if (count == 0)
         return 0;
     lua_getiuservalue(L, BODY_RECORD, UV_ARGS);
+    lua_pushnil(L);
+    lua_setiuservalue(L, BODY_RECORD, UV_ARGS);
     if (count == 1)
         return 1;
     int table = lua_gettop(L);
@@ -112,7 +123,7 @@ static int push_own_arguments(lua_State *L, struct tutti__record *record)
 
 static int body_main(lua_State *L)
 {
-    struct tutti__record *record = (struct tutti__record *)lua_touserdata(L, BODY_RECORD);
+    struct tutti__record *record = record_of(L);
     lua_pushcfunction(L, tutti__error_handler);
     int count = 0;
     if (record->start != NULL) {
@@ -124,36 +135,54 @@ static int body_main(lua_State *L)
         count += push_own_arguments(L, record);
     }
     tutti__stuck_note_name(L, record, BODY_RECORD);
-    lua_pushnil(L);
-    lua_setiuservalue(L, BODY_RECORD, UV_BODY);
-    lua_pushthread(L);
-    lua_setiuservalue(L, BODY_RECORD, UV_ARGS);
     int status = lua_pcallk(L, count, LUA_MULTRET, BODY_HANDLER, 0, body_continue);
     return body_done(L, status);
 }
 
 /* ---- coroutines --------------------------------------------------------------------------- */
 
+/* A coroutine for a body that begins. It may be left on L's stack: then a body further up the stack has
+ * the one at hand. */
 static lua_State *take_coroutine(lua_State *L, struct tutti__lua *lua)
 {
-    if (lua->pool_count == 0)
-        return lua_newthread(L);
-    lua->pool_count--;
-    lua_xmove(lua->idle, L, 1);
-    return lua_tothread(L, -1);
+    if (lua->is_hand_free) {
+        lua->is_hand_free = false;
+        return lua->hand;
+    }
+    if (lua->pool_count > 0) {
+        lua->pool_count--;
+        lua_xmove(lua->idle, L, 1);
+    } else {
+        lua_newthread(L);
+    }
+    lua_State *co = lua_tothread(L, -1);
+    if (lua->hand == NULL) {
+        lua_rawseti(L, LUA_REGISTRYINDEX, lua->ref_hand);
+        lua->hand = co;
+    }
+    return co;
 }
 
-/* The coroutine is on top of the stack and is popped. */
-static void give_coroutine(lua_State *L, struct tutti__lua *lua, lua_State *co)
+/* Its body has ended well, and its stack is empty. */
+static void give_coroutine(struct tutti__lua *lua, lua_State *co)
 {
-    if (lua->pool_count >= POOL_MAX || !lua_checkstack(lua->idle, 1)) {
-        lua_pop(L, 1);
+    *(void **)lua_getextraspace(co) = NULL;
+    if (co == lua->hand) {
+        lua->is_hand_free = true;
         return;
     }
-    lua_settop(co, 0);
-    *(void **)lua_getextraspace(co) = NULL;
+    if (lua->pool_count >= POOL_MAX || !lua_checkstack(lua->idle, 1))
+        return;
     lua->pool_count++;
-    lua_xmove(L, lua->idle, 1);
+    lua_pushthread(co);
+    lua_xmove(co, lua->idle, 1);
+}
+
+/* It belongs to its body from now on, or nobody can use it again. */
+static void lose_coroutine(struct tutti__lua *lua, const lua_State *co)
+{
+    if (co == lua->hand)
+        lua->hand = NULL; /* the next one takes its place in the registry */
 }
 
 /* ---- ends --------------------------------------------------------------------------------- */
@@ -184,24 +213,31 @@ static void hear_cancels(struct tutti__lua *lua)
         tutti__home_take_urgent(lua->home);
 }
 
-/* The coroutine is on top of L's stack. */
-static void ended(lua_State *L, struct tutti__record *record, lua_State *co, int count)
+/* The userdata of the record is at `index`, the slots table below it. */
+static void ended(lua_State *L, struct tutti__record *record, int count, int index, bool has_waited)
 {
-    bool failed = (record->flags & RECORD_RAISED) != 0;
-    if (failed) {
-        lua_xmove(co, L, 1);
-        tutti__error_wrap(L, record->lua, record); /* no handler runs when memory is out */
-    } else {
+    lua_State *co = record->co;
+    if ((record->flags & RECORD_RAISED) == 0) {
         collect_results(L, record, co, count);
+        give_coroutine(record->lua, co);
+        if (has_waited) {
+            lua_pushnil(L);
+            lua_setiuservalue(L, index, UV_ARGS);
+        }
+        tutti__record_returned(L, record, index);
+        return;
     }
-    lua_insert(L, -2);
-    give_coroutine(L, record->lua, co);
-    tutti__record_body_ended(L, record, failed);
+    lua_xmove(co, L, 1);
+    tutti__error_wrap(L, record->lua, record); /* no handler runs when memory is out */
+    lua_settop(co, 0);
+    give_coroutine(record->lua, co);
+    tutti__record_body_ended(L, record, true);
 }
 
 /* An error outside the body's own protected call: its arguments could not be read, or no memory. */
 static void broke(lua_State *L, struct tutti__record *record, lua_State *co)
 {
+    lose_coroutine(record->lua, co);
     lua_xmove(co, L, 1);
     tutti__error_wrap(L, record->lua, record);
     tutti__record_body_ended(L, record, true);
@@ -210,6 +246,7 @@ static void broke(lua_State *L, struct tutti__record *record, lua_State *co)
 /* The body yielded to us without waiting for anything of ours: it can never be resumed rightly. */
 static void yielded_astray(lua_State *L, struct tutti__record *record, lua_State *co)
 {
+    lose_coroutine(record->lua, co);
     luaL_traceback(L, co, NULL, 0);
     lua_resetthread(co);
     record->lua->current = record;
@@ -222,9 +259,21 @@ static void yielded_astray(lua_State *L, struct tutti__record *record, lua_State
     tutti__record_body_ended(L, record, true);
 }
 
+/* The body waits for the first time: its record keeps the coroutine, and the function no longer. */
+static void first_wait(lua_State *L, struct tutti__record *record, lua_State *co, int index)
+{
+    lose_coroutine(record->lua, co);
+    lua_pushthread(co);
+    lua_xmove(co, L, 1);
+    lua_setiuservalue(L, index, UV_ARGS);
+    lua_pushnil(L);
+    lua_setiuservalue(L, index, UV_BODY);
+}
+
 /* ---- the one door ------------------------------------------------------------------------- */
 
-static lua_State *start(lua_State *L, struct tutti__record *record)
+/* The userdata of the record is at `index`. */
+static lua_State *start(lua_State *L, struct tutti__record *record, int index)
 {
     lua_State *co = take_coroutine(L, record->lua);
     *(void **)lua_getextraspace(co) = record;
@@ -232,40 +281,44 @@ static lua_State *start(lua_State *L, struct tutti__record *record)
     record->co = co;
     record->flags |= RECORD_STARTED;
     lua_pushcfunction(co, body_main);
-    tutti__record_push(L, record);
+    lua_pushvalue(L, index);
     lua_xmove(L, co, 1);
+    if (tutti__trace_is_on(record->lua))
+        tutti__trace_task_begins(L, record);
     return co;
 }
 
-void tutti__run_record(lua_State *L, struct tutti__record *record)
+/* Let the coroutine run; as lua_resume. */
+static int turn(lua_State *L, struct tutti__record *record, lua_State *co, int *count)
 {
     struct tutti__lua *lua = record->lua;
-    lua_State *co = record->co;
-    int count = 0;
-    if ((record->flags & RECORD_LENT) != 0 && !tutti__graph_take_back(L, record))
-        return;
-    if (co == NULL) {
-        co = start(L, record);
-        count = 1;
-        if (tutti__trace_is_on(lua))
-            tutti__trace_task_begins(L, record);
-    } else {
-        lua_pushthread(co);
-        lua_xmove(co, L, 1); /* keeps it alive while it runs */
-    }
     lua->current = record;
     record->state = TUTTI_TASK_RUNNING;
     uint64_t began_ns = tutti__trace_is_on(lua) ? tutti__bridge_now_ns(lua->engine) : 0;
     lua_State *previous = tutti__interrupt_enter(lua, co);
-    int status = lua_resume(co, L, count, &count);
+    int status = lua_resume(co, L, *count, count);
     tutti__interrupt_leave(lua, previous);
     lua->current = NULL;
     if (began_ns != 0)
         tutti__trace_ran(L, record, began_ns);
     if (status != LUA_YIELD)
         hear_cancels(lua);
+    return status;
+}
+
+void tutti__run_record(lua_State *L, struct tutti__record *record)
+{
+    lua_State *co = record->co;
+    bool begins = co == NULL;
+    int count = begins ? 1 : 0;
+    if ((record->flags & RECORD_LENT) != 0 && !tutti__graph_take_back(L, record))
+        return;
+    int index = tutti__record_push_slots(L, record);
+    if (begins)
+        co = start(L, record, index);
+    int status = turn(L, record, co, &count);
     if (status == LUA_OK) {
-        ended(L, record, co, count);
+        ended(L, record, count, index, !begins);
     } else if (status != LUA_YIELD) {
         broke(L, record, co);
     } else if (!tutti__task_waits(record)) {
@@ -273,6 +326,7 @@ void tutti__run_record(lua_State *L, struct tutti__record *record)
     } else {
         lua_pop(co, count);
         record->state = TUTTI_TASK_SUSPENDED;
-        lua_pop(L, 1);
+        if (begins)
+            first_wait(L, record, co, index);
     }
 }

@@ -95,10 +95,9 @@ static void tell_parent(lua_State *L, struct tutti__record *record, int index)
         tutti__cancel_background(L, parent);
 }
 
-static void tell(lua_State *L, struct tutti__record *record)
+/* Its userdata is at `index`, the slots table below it. */
+static void tell(lua_State *L, struct tutti__record *record, int index)
 {
-    tutti__record_push(L, record);
-    int index = lua_gettop(L);
     if (tutti__trace_is_on(record->lua))
         tutti__trace_task_ends(L, record, index);
     while (record->waiters_first != NULL) {
@@ -110,22 +109,23 @@ static void tell(lua_State *L, struct tutti__record *record)
         tutti__export_settle(L, record, index);
     tell_parent(L, record, index);
     record->flags &= ~(uint32_t)RECORD_QUEUED;
-    tutti__record_release(L, record);
-    lua_settop(L, index - 1);
+    tutti__record_release_from(L, record, index - 1);
 }
 
 void tutti__settle_tell(lua_State *L, struct tutti__lua *lua)
 {
     if (lua->telling)
         return;
-    luaL_checkstack(L, 32, "to settle tasks");
+    luaL_checkstack(L, TUTTI__RUN_STACK, "to settle tasks");
+    int top = lua_gettop(L);
     lua->telling = true;
     while (lua->settled_first != NULL) {
         struct tutti__record *record = lua->settled_first;
         lua->settled_first = record->ready_next;
         if (lua->settled_first == NULL)
             lua->settled_last = NULL;
-        tell(L, record);
+        tell(L, record, tutti__record_push_slots(L, record));
+        lua_settop(L, top);
     }
     lua->telling = false;
 }
@@ -224,12 +224,6 @@ static void join_end(lua_State *L, struct tutti__record *record)
 
 void tutti__record_body_ended(lua_State *L, struct tutti__record *record, bool failed)
 {
-    if (!failed && record->child_first == NULL
-        && (record->flags & (RECORD_CANCEL | RECORD_ANSWERS)) == 0) { /* as most of them do */
-        record->co = NULL;
-        tutti__record_settle(L, record, TUTTI_TASK_DONE);
-        return;
-    }
     store_outcome(L, record);
     record->co = NULL;
     record->state = TUTTI_TASK_SUSPENDED;
@@ -245,6 +239,25 @@ void tutti__record_body_ended(lua_State *L, struct tutti__record *record, bool f
         tutti__cancel_children(L, record, failed ? "the task that started it failed" : NULL);
     else if (tutti__record_may_end(record))
         tutti__cancel_background(L, record);
+}
+
+void tutti__record_returned(lua_State *L, struct tutti__record *record, int index)
+{
+    struct tutti__lua *lua = record->lua;
+    const uint32_t special = RECORD_CANCEL | RECORD_ANSWERS | RECORD_AFTER | RECORD_IN_READY;
+    if (record->child_first != NULL || (record->flags & special) != 0 || lua->telling) {
+        tutti__record_body_ended(L, record, false);
+        return;
+    }
+    record->co = NULL;
+    lua_setiuservalue(L, index, UV_BODY);
+    record->state = TUTTI_TASK_DONE;
+    record->flags |= RECORD_QUEUED;
+    lua->telling = true;
+    tell(L, record, index);
+    lua->telling = false;
+    if (lua->settled_first != NULL)
+        tutti__settle_tell(L, lua);
 }
 
 /* ---- skipped ------------------------------------------------------------------------------ */

@@ -198,15 +198,11 @@ void tutti__start_arguments(lua_State *L, struct tutti__record *record, int inde
     if (count <= 0)
         return;
     record->args_count = (uint32_t)count;
-    if (count == 1) {
-        lua_pushvalue(L, first);
-        lua_setiuservalue(L, index, UV_ARGS);
-        return;
-    }
-    lua_createtable(L, count, 0);
-    for (int i = 0; i < count; i++) {
-        lua_pushvalue(L, first + i);
-        lua_rawseti(L, -2, i + 1);
+    if (count > 1) {
+        lua_createtable(L, count, 0);
+        lua_insert(L, first);
+        for (int i = count; i >= 1; i--)
+            lua_rawseti(L, first, i);
     }
     lua_setiuservalue(L, index, UV_ARGS);
 }
@@ -277,13 +273,11 @@ static int l_spawn(lua_State *L)
     }
     struct tutti__record *record = tutti__record_new(L, lua, RECORD_LOCAL, 0);
     lua_insert(L, 1); /* record, f, arguments */
-    lua_pushvalue(L, 2);
-    lua_setiuservalue(L, 1, UV_BODY);
     tutti__start_arguments(L, record, 1, 3);
+    lua_setiuservalue(L, 1, UV_BODY);
     tutti__record_note_place(L, record, 1);
     tutti__start_own(L, record, 1, false);
     tie(L, record, 1);
-    lua_settop(L, 1);
     return 1;
 }
 

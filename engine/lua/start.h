@@ -13,7 +13,7 @@
 /* Hold the record (userdata at `index`) and give it to its owner: the current task, or the root. */
 void tutti__start_own(lua_State *L, struct tutti__record *record, int index, bool detach);
 
-/* Store the values from `first` to the top as the arguments of the record at `index`. */
+/* Pop the values from `first` to the top: they are the arguments of the record at `index`. */
 void tutti__start_arguments(lua_State *L, struct tutti__record *record, int index, int first);
 
 /* If its owner has been cancelled already: cancel it and return true. */

@@ -80,6 +80,8 @@ struct tutti__lua *tutti__lua_open(lua_State *L, tutti_engine *engine, bool own_
     *(void **)lua_getextraspace(lua->main) = NULL;
     lua->idle = lua_newthread(L);
     lua->ref_idle = luaL_ref(L, LUA_REGISTRYINDEX);
+    lua_pushboolean(L, 0);
+    lua->ref_hand = luaL_ref(L, LUA_REGISTRYINDEX);
     lua->ref_sources = new_table_ref(L);
     lua->ref_helpers = new_table_ref(L);
     lua_rawgeti(L, LUA_REGISTRYINDEX, lua->ref_helpers);

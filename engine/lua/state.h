@@ -106,7 +106,7 @@ enum tutti__record_flag {
 /* User values of the record's userdata. */
 enum {
     UV_BODY = 1, /* the function; once settled the result (see result_count) or the error */
-    UV_ARGS,     /* the arguments (see args_count); once started the coroutine */
+    UV_ARGS,     /* the arguments (see args_count); once it has waited the coroutine */
     UV_EXTRA,    /* nil, its name, its EXTRA_CANCEL, or a table, see EXTRA_* */
     UV_COUNT = UV_EXTRA,
 };
@@ -288,6 +288,9 @@ struct tutti__lua {
     const char **source_texts; /* see stuck.h */
     uint32_t source_texts_size;
     uint32_t pool_count;   /* coroutines that lie there */
+    lua_State *hand;       /* the coroutine that a body has begun in last, see run.c; NULL: it has waited since */
+    bool is_hand_free;     /* no body is in it */
+    int ref_hand;          /* registry: that coroutine */
     struct tutti__pool_name *place_name; /* the last place a pool task was started from, see pool.c */
     uint32_t place_source;
     int32_t place_line;
@@ -389,7 +392,11 @@ struct tutti__waiter *tutti__record_deps(struct tutti__record *record);
 /* Give it a slot (the userdata is at `index`) / push the userdata of a record that has one. */
 void tutti__record_hold(lua_State *L, struct tutti__record *record, int index);
 void tutti__record_push(lua_State *L, struct tutti__record *record);
+/* Push the slots table and then the userdata; returns the index of the latter. */
+int tutti__record_push_slots(lua_State *L, const struct tutti__record *record);
 void tutti__record_release(lua_State *L, struct tutti__record *record);
+/* The same for one that has settled and holds a slot; the slots table is at `slots`. */
+void tutti__record_release_from(lua_State *L, struct tutti__record *record, int slots);
 
 /* The record at `index`, or NULL / or a usage error that names the argument. */
 struct tutti__record *tutti__record_test(lua_State *L, struct tutti__lua *lua, int index);
@@ -451,6 +458,10 @@ void tutti__record_settle(lua_State *L, struct tutti__record *record, enum tutti
 
 /* The body has ended: join the children, then settle. The outcome is on top of the stack. */
 void tutti__record_body_ended(lua_State *L, struct tutti__record *record, bool failed);
+
+/* The same for a body that has returned: the way of most tasks. The userdata is at `index`, the slots table
+ * below it. */
+void tutti__record_returned(lua_State *L, struct tutti__record *record, int index);
 
 /* Settle as skipped because of the error object on top of the stack (popped). */
 void tutti__record_skip(lua_State *L, struct tutti__record *record);
@@ -531,7 +542,9 @@ bool tutti__ready_has_work(void *user);
 
 /* ---- run.c -------------------------------------------------------------------------------- */
 
-/* Start or resume a LOCAL record taken from the ready queue. */
+/* Start or resume a LOCAL record taken from the ready queue. Leaves things on the stack of L, which has
+ * room for RUN_STACK. */
+enum { TUTTI__RUN_STACK = 40 };
 void tutti__run_record(lua_State *L, struct tutti__record *record);
 
 /* ---- await.c ------------------------------------------------------------------------------ */
