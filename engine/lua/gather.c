@@ -145,7 +145,7 @@ static void wake_takers(lua_State *L, struct tutti__record *gather)
 static void member_of_completed(lua_State *L, struct tutti__record *gather, int member_index)
 {
     tutti__record_push(L, gather);
-    lua_getiuservalue(L, -1, UV_ARGS);
+    lua_getiuservalue(L, -1, tutti__record_uv_args(gather));
     lua_pushvalue(L, member_index);
     lua_rawseti(L, -2, ++gather->collected);
     lua_pop(L, 2);
@@ -278,7 +278,7 @@ static struct tutti__record *new_gather(lua_State *L, enum gather kind, const ch
     uint32_t count = copy_list(L, lua, name);
     if (count == 0 && (kind == GATHER_ANY || kind == GATHER_RACE))
         tutti__usage(L, 1, "tutti.%s of an empty list could never settle", name);
-    struct tutti__record *gather = tutti__record_new(L, lua, RECORD_GATHER, count);
+    struct tutti__record *gather = tutti__record_new(L, lua, RECORD_GATHER, count, kind == GATHER_COMPLETED);
     gather->gather = (uint8_t)((unsigned)kind | (cancels ? (unsigned)GATHER_CANCELS : 0u));
     gather->state = TUTTI_TASK_WAITING;
     gather->deps_left = count;
@@ -364,7 +364,7 @@ static int next_continue(lua_State *L, int status, lua_KContext context);
 static int next_completed(lua_State *L, struct tutti__record *gather)
 {
     if (gather->winner < gather->collected) {
-        lua_getiuservalue(L, 1, UV_ARGS);
+        lua_getiuservalue(L, 1, tutti__record_uv_args(gather));
         lua_rawgeti(L, -1, ++gather->winner);
         return 1;
     }
@@ -399,7 +399,7 @@ static int l_completed_new(lua_State *L)
 {
     struct tutti__record *record = new_gather(L, GATHER_COMPLETED, "completed");
     lua_createtable(L, (int)record->deps_count, 0);
-    lua_setiuservalue(L, 4, UV_ARGS);
+    lua_setiuservalue(L, 4, tutti__record_uv_args(record));
     link_members(L, record, 3);
     lua_settop(L, 4);
     return 1;

@@ -166,7 +166,7 @@ static struct tutti__record *start(lua_State *L)
 {
     enum { RECORD = 1 }; /* the slots are then one further */
     struct tutti__lua *lua = tutti__lua_of(L);
-    struct tutti__record *record = tutti__record_new(L, lua, RECORD_LOCAL, 1);
+    struct tutti__record *record = tutti__record_new(L, lua, RECORD_LOCAL, 1, true);
     lua_insert(L, RECORD);
     record->priority = (uint8_t)lua_tointeger(L, RECORD + START_PRIORITY);
     record->args_count = 1;
@@ -176,7 +176,7 @@ static struct tutti__record *start(lua_State *L)
     lua_pushvalue(L, RECORD + START_BODY);
     lua_setiuservalue(L, RECORD, UV_BODY);
     lua_pushvalue(L, RECORD + START_ENTRY);
-    lua_setiuservalue(L, RECORD, UV_ARGS);
+    lua_setiuservalue(L, RECORD, tutti__record_uv_args(record));
     lua_pushvalue(L, RECORD + START_ENTRY);
     lua_setiuservalue(L, RECORD, UV_ENTRY);
     record->deps_left = 1;
@@ -257,7 +257,7 @@ static int l_settled(lua_State *L)
     struct tutti__lua *lua = tutti__lua_of(L);
     enum tutti_task_state state = (enum tutti_task_state)luaL_checkinteger(L, 3);
     lua_settop(L, 4);
-    struct tutti__record *record = tutti__record_new(L, lua, RECORD_LOCAL, 0);
+    struct tutti__record *record = tutti__record_new(L, lua, RECORD_LOCAL, 0, false);
     lua_insert(L, 1);
     set_place(record, lua_tointeger(L, 3));
     lua_pushvalue(L, 2);

@@ -305,7 +305,7 @@ static int begin(lua_State *L)
 {
     struct call *call = (struct call *)lua_touserdata(L, 1);
     struct tutti__lua *lua = call->lua;
-    struct tutti__record *record = tutti__record_new(L, lua, RECORD_LOCAL, 0);
+    struct tutti__record *record = tutti__record_new(L, lua, RECORD_LOCAL, 0, false);
     lua_pushstring(L, call->job->name->text);
     tutti__record_set_name(L, 2);
     record->flags |= RECORD_EXPORT_HOME | RECORD_OBSERVED | RECORD_QUIET;

@@ -27,7 +27,7 @@ struct tutti__edge_home {
 
 struct tutti__record *tutti__proxy_new(lua_State *L, struct tutti__lua *lua)
 {
-    struct tutti__record *record = tutti__record_new(L, lua, RECORD_REMOTE, 0);
+    struct tutti__record *record = tutti__record_new(L, lua, RECORD_REMOTE, 0, false);
     record->state = TUTTI_TASK_WAITING;
     return record;
 }

@@ -34,11 +34,11 @@ static void set_metatable(lua_State *L, struct tutti__lua *lua, enum tutti__reco
 }
 
 struct tutti__record *tutti__record_new(lua_State *L, struct tutti__lua *lua,
-                                        enum tutti__record_kind kind, uint32_t deps)
+                                        enum tutti__record_kind kind, uint32_t deps, bool has_args)
 {
     size_t size = sizeof(struct tutti__record)
         + (kind == RECORD_SCOPE ? sizeof(struct tutti__scope) : deps * sizeof(struct tutti__waiter));
-    int values = kind == RECORD_LOCAL && deps <= TUTTI__AFTER_FEW ? (int)deps : 0;
+    int values = (kind == RECORD_LOCAL && deps <= TUTTI__AFTER_FEW ? (int)deps : 0) + has_args;
     struct tutti__record *record =
         (struct tutti__record *)lua_newuserdatauv(L, size, UV_COUNT + values);
     memset(record, 0, size);

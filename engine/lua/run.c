@@ -9,7 +9,7 @@
  *
  * Layer: lua. Thread: the state's home.
  * Invariant: lua->current is the record whose coroutine runs, NULL while none does. A coroutine of a body
- * is kept by lua->ref_hand, or by the stack of who runs it, until it first waits; then by UV_ARGS.
+ * is kept by lua->ref_hand, or by the stack of who runs it, until it first waits; then by UV_BODY.
  */
 #include "lua/cleanup.h"
 #include "lua/coroutine.h"
@@ -108,9 +108,9 @@ static int push_own_arguments(lua_State *L, struct tutti__record *record)
     int count = (int)record->args_count;
     if (count == 0)
         return 0;
-    lua_getiuservalue(L, BODY_RECORD, UV_ARGS);
+    lua_getiuservalue(L, BODY_RECORD, tutti__record_uv_args(record));
     lua_pushnil(L);
-    lua_setiuservalue(L, BODY_RECORD, UV_ARGS);
+    lua_setiuservalue(L, BODY_RECORD, tutti__record_uv_args(record));
     if (count == 1)
         return 1;
     int table = lua_gettop(L);
@@ -214,16 +214,12 @@ static void hear_cancels(struct tutti__lua *lua)
 }
 
 /* The userdata of the record is at `index`, the slots table below it. */
-static void ended(lua_State *L, struct tutti__record *record, int count, int index, bool has_waited)
+static void ended(lua_State *L, struct tutti__record *record, int count, int index)
 {
     lua_State *co = record->co;
     if ((record->flags & RECORD_RAISED) == 0) {
         collect_results(L, record, co, count);
         give_coroutine(record->lua, co);
-        if (has_waited) {
-            lua_pushnil(L);
-            lua_setiuservalue(L, index, UV_ARGS);
-        }
         tutti__record_returned(L, record, index);
         return;
     }
@@ -259,14 +255,12 @@ static void yielded_astray(lua_State *L, struct tutti__record *record, lua_State
     tutti__record_body_ended(L, record, true);
 }
 
-/* The body waits for the first time: its record keeps the coroutine, and the function no longer. */
+/* The body waits for the first time: its record keeps the coroutine in the function's place. */
 static void first_wait(lua_State *L, struct tutti__record *record, lua_State *co, int index)
 {
     lose_coroutine(record->lua, co);
     lua_pushthread(co);
     lua_xmove(co, L, 1);
-    lua_setiuservalue(L, index, UV_ARGS);
-    lua_pushnil(L);
     lua_setiuservalue(L, index, UV_BODY);
 }
 
@@ -318,7 +312,7 @@ void tutti__run_record(lua_State *L, struct tutti__record *record)
         co = start(L, record, index);
     int status = turn(L, record, co, &count);
     if (status == LUA_OK) {
-        ended(L, record, count, index, !begins);
+        ended(L, record, count, index);
     } else if (status != LUA_YIELD) {
         broke(L, record, co);
     } else if (!tutti__task_waits(record)) {

@@ -515,7 +515,7 @@ static bool option_is_true(lua_State *L, const char *name)
 /* Push a record for the scope that the options at index 1 describe; it is not open yet. */
 static struct tutti__record *new_scope(lua_State *L, struct tutti__lua *lua)
 {
-    struct tutti__record *record = tutti__record_new(L, lua, RECORD_SCOPE, 0);
+    struct tutti__record *record = tutti__record_new(L, lua, RECORD_SCOPE, 0, false);
     struct tutti__scope *scope = tutti__scope_of(record);
     scope->is_collect = option_is_true(L, "collect");
     scope->is_shield = option_is_true(L, "shield");

@@ -26,7 +26,7 @@ enum { EXIT_GOOD = 0, EXIT_FAILED = 1, EXIT_WRONG = 3 };
 /* Stack: [1] the record's userdata. Make a task of the function and arguments above it. */
 static struct tutti__record *start_script(lua_State *L, struct tutti__lua *lua, const char *name)
 {
-    struct tutti__record *record = tutti__record_new(L, lua, RECORD_LOCAL, 0);
+    struct tutti__record *record = tutti__record_new(L, lua, RECORD_LOCAL, 0, lua_gettop(L) > 1);
     lua_insert(L, 1);
     lua_pushstring(L, name);
     tutti__record_set_name(L, 1);

@@ -130,14 +130,14 @@ void tutti__settle_tell(lua_State *L, struct tutti__lua *lua)
     lua->telling = false;
 }
 
-/* Pop the outcome into UV_BODY and let go of arguments and coroutine. */
+/* Pop the outcome into UV_BODY, in the place of the coroutine, and let go of the arguments. */
 static void store_outcome(lua_State *L, struct tutti__record *record)
 {
     tutti__record_push(L, record);
     lua_insert(L, -2);
     lua_setiuservalue(L, -2, UV_BODY);
     lua_pushnil(L);
-    lua_setiuservalue(L, -2, UV_ARGS);
+    lua_setiuservalue(L, -2, tutti__record_uv_args(record));
     tutti__start_drop_after(L, record, lua_gettop(L));
     lua_pop(L, 1);
 }

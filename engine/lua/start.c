@@ -204,7 +204,7 @@ void tutti__start_arguments(lua_State *L, struct tutti__record *record, int inde
         for (int i = count; i >= 1; i--)
             lua_rawseti(L, first, i);
     }
-    lua_setiuservalue(L, index, UV_ARGS);
+    lua_setiuservalue(L, index, tutti__record_uv_args(record));
 }
 
 /* ---- the fast form ------------------------------------------------------------------------ */
@@ -223,7 +223,8 @@ static int start_read(lua_State *L, struct tutti__lua *lua, const struct tutti__
 {
     if (options->on_pool)
         return tutti__pool_start_read(L, lua, options);
-    struct tutti__record *record = tutti__record_new(L, lua, RECORD_LOCAL, options->after_count);
+    bool has_args = lua_gettop(L) > OPTION_SLOTS_MAX_;
+    struct tutti__record *record = tutti__record_new(L, lua, RECORD_LOCAL, options->after_count, has_args);
     lua_insert(L, 1);
     record->priority = options->priority;
     if (options->run_on_skip)
@@ -271,7 +272,7 @@ static int l_spawn(lua_State *L)
             return start_read(L, lua, &options);
         return start_by_helper(L, lua, "spawn_with_options");
     }
-    struct tutti__record *record = tutti__record_new(L, lua, RECORD_LOCAL, 0);
+    struct tutti__record *record = tutti__record_new(L, lua, RECORD_LOCAL, 0, lua_gettop(L) > 1);
     lua_insert(L, 1); /* record, f, arguments */
     tutti__start_arguments(L, record, 1, 3);
     lua_setiuservalue(L, 1, UV_BODY);
@@ -340,7 +341,7 @@ static int l_start(lua_State *L)
     struct tutti__lua *lua = tutti__lua_of(L);
     uint32_t deps = tutti__start_after_count(L, 1);
     bool detach = field_is_true(L, 1, "detach");
-    struct tutti__record *record = tutti__record_new(L, lua, RECORD_LOCAL, deps);
+    struct tutti__record *record = tutti__record_new(L, lua, RECORD_LOCAL, deps, lua_gettop(L) > 2);
     lua_insert(L, 1); /* record, options, f, arguments */
     tutti__start_options(L, record, 1, 2);
     lua_getfield(L, 2, "after");

@@ -105,14 +105,14 @@ enum tutti__record_flag {
 
 /* User values of the record's userdata. */
 enum {
-    UV_BODY = 1, /* the function; once settled the result (see result_count) or the error */
-    UV_ARGS,     /* the arguments (see args_count); once it has waited the coroutine */
+    UV_BODY = 1, /* the function; once it has waited the coroutine; once settled the result (see
+                    result_count) or the error */
     UV_EXTRA,    /* nil, its name, its EXTRA_CANCEL, or a table, see EXTRA_* */
     UV_COUNT = UV_EXTRA,
 };
 
 /* So many tasks that a LOCAL record comes after are user values behind the others; more are in
- * EXTRA_AFTER. See tutti__start_push_after. */
+ * EXTRA_AFTER. See tutti__start_push_after. Behind them are the arguments, see tutti__record_uv_args. */
 enum { TUTTI__AFTER_FEW = 64 };
 
 /* Words that options are known by, see options.c. */
@@ -145,7 +145,7 @@ struct tutti__record {
     void *op; /* what `withdraw` is about */
     union {
         /* LOCAL, not started. Not NULL: pushes the function and its arguments in place of UV_BODY and
-         * UV_ARGS, and returns how many arguments; may raise. */
+         * the arguments, and returns how many arguments; may raise. */
         int (*start)(lua_State *L, struct tutti__record *record);
         const char *label; /* once LABELLED: its name, see stuck.h */
         struct {           /* GATHER */
@@ -288,7 +288,7 @@ struct tutti__lua {
     const char **source_texts; /* see stuck.h */
     uint32_t source_texts_size;
     uint32_t pool_count;   /* coroutines that lie there */
-    lua_State *hand;       /* the coroutine that a body has begun in last, see run.c; NULL: it has waited since */
+    lua_State *hand;       /* what a body began in last, see run.c; NULL: it has waited since */
     bool is_hand_free;     /* no body is in it */
     int ref_hand;          /* registry: that coroutine */
     struct tutti__pool_name *place_name; /* the last place a pool task was started from, see pool.c */
@@ -380,11 +380,20 @@ void tutti__lua_helper(lua_State *L, struct tutti__lua *lua, const char *name);
 /* ---- record.c ----------------------------------------------------------------------------- */
 
 /**
- * Make a record with `deps` waiters behind it and push its userdata. It has no parent and no slot.
+ * Make a record with `deps` waiters behind it and push its userdata, which keeps arguments only if
+ * `has_args`. It has no parent and no slot.
  * Raises: out of memory.
  */
 struct tutti__record *tutti__record_new(lua_State *L, struct tutti__lua *lua,
-                                        enum tutti__record_kind kind, uint32_t deps);
+                                        enum tutti__record_kind kind, uint32_t deps, bool has_args);
+
+/* The user value that has the arguments (see args_count) of a LOCAL record until it starts, or what has
+ * settled of a `completed`. Nil in a record made without. */
+static inline int tutti__record_uv_args(const struct tutti__record *record)
+{
+    bool has_deps = record->kind == RECORD_LOCAL && record->deps_count <= TUTTI__AFTER_FEW;
+    return UV_COUNT + 1 + (has_deps ? (int)record->deps_count : 0);
+}
 
 /* The waiters behind a record made with deps > 0. */
 struct tutti__waiter *tutti__record_deps(struct tutti__record *record);

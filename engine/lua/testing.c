@@ -133,7 +133,7 @@ static void enter(lua_State *L, struct tutti__testing *test, uint64_t seed)
 /* Push the task of f; the arguments are those behind it, up to `last`. */
 static struct tutti__record *start(lua_State *L, struct tutti__testing *test, int last)
 {
-    struct tutti__record *record = tutti__record_new(L, test->lua, RECORD_LOCAL, 0);
+    struct tutti__record *record = tutti__record_new(L, test->lua, RECORD_LOCAL, 0, last >= 3);
     int index = lua_gettop(L);
     lua_getfield(L, 1, "name");
     tutti__record_set_name(L, index);

@@ -32,7 +32,7 @@ static int new_table_ref(lua_State *L, const char *mode)
 
 static void make_root(lua_State *L, struct tutti__lua *lua)
 {
-    struct tutti__record *root = tutti__record_new(L, lua, RECORD_ROOT, 0);
+    struct tutti__record *root = tutti__record_new(L, lua, RECORD_ROOT, 0, false);
     root->state = TUTTI_TASK_RUNNING;
     root->flags |= RECORD_STARTED;
     tutti__record_hold(L, root, -1);
