@@ -19,7 +19,7 @@ describe("tests.spec.support.screen", function()
   end)
 
   it("sends keys: a program that Ctrl-C ends has status 130", function()
-    local s <close> = screen.start({ "sh", "-c", "echo begun; exec sleep 30" })
+    local s <close> = screen.start({ "sh", "-c", "echo begun; read line" })
     s:wait_for("begun")
     s:keys("C-c")
     assert.equal(130, s:status())
