@@ -2,84 +2,47 @@
 /*
  * execute.c - see execute.h.
  *
- * The C library's system() would not do: its child inherits the signals that are blocked here, so that Ctrl-C
- * does not reach it, and meanwhile it has this process ignore a Ctrl-C that was meant for the script.
- *
  * Layer: cli. Thread: the loop's.
  * Invariant: view and prompt are put away for exactly as long as the command runs.
  */
 #include "cli/execute.h"
-
-#include <errno.h>
-#include <signal.h>
-#include <spawn.h>
-#include <stdint.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <lauxlib.h>
 
 #include "cli/prompt.h"
 #include "cli/view.h"
 
-extern char **environ;
-
-/* Ctrl-Z stays blocked, as nobody would tell the shell that the command has stopped. */
-static int spawn_shell(pid_t *pid, const char *command)
-{
-    const char *argv[] = { "sh", "-c", "--", command, NULL };
-    posix_spawnattr_t attributes;
-    sigset_t blocked;
-    int error = posix_spawnattr_init(&attributes);
-    if (error != 0)
-        return error;
-    sigemptyset(&blocked);
-    sigaddset(&blocked, SIGTSTP);
-    (void)posix_spawnattr_setsigmask(&attributes, &blocked);
-    (void)posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
-    error = posix_spawn(pid, "/bin/sh", NULL, &attributes, (char *const *)(uintptr_t)argv, environ);
-    (void)posix_spawnattr_destroy(&attributes);
-    return error;
-}
-
-/* Returns: what wait() says of the shell; -1 with errno. */
-static int run_command(const char *command)
-{
-    pid_t pid = 0;
-    int status = 0;
-    errno = spawn_shell(&pid, command);
-    if (errno != 0)
-        return -1;
-    while (waitpid(pid, &status, 0) < 0) {
-        if (errno != EINTR)
-            return -1;
-    }
-    return status;
-}
-
-/* os.execute([command]), as Lua's.   [-n, +3, e] */
+/* os.execute([command]), as Lua's. Upvalue 1 is the engine's.   [-n, +3, e] */
 static int l_execute(lua_State *L)
 {
-    const char *command = luaL_optstring(L, 1, NULL);
-    if (command == NULL) {
-        lua_pushboolean(L, access("/bin/sh", X_OK) == 0);
-        return 1;
+    bool has_command = luaL_optstring(L, 1, NULL) != NULL;
+    lua_settop(L, 1);
+    lua_pushvalue(L, lua_upvalueindex(1));
+    lua_insert(L, 1);
+    if (has_command) {
+        cli_view_hold();
+        cli_prompt_hold();
     }
-    cli_view_hold();
-    cli_prompt_hold();
-    int status = run_command(command);
-    int error = errno;
-    cli_prompt_release();
-    cli_view_release();
-    errno = error;
-    return luaL_execresult(L, status);
+    int rc = lua_pcall(L, 1, LUA_MULTRET, 0);
+    if (has_command) {
+        cli_prompt_release();
+        cli_view_release();
+    }
+    return rc == LUA_OK ? lua_gettop(L) : lua_error(L);
 }
 
 int cli_execute_attach(lua_State *L)
 {
+    lua_getglobal(L, "require");
+    lua_pushliteral(L, "tutti.core");
+    lua_call(L, 1, 1);
+    lua_getfield(L, -1, "shell");
+    lua_getglobal(L, "io");
+    lua_getfield(L, -2, "popen");
+    lua_setfield(L, -2, "popen");
     lua_getglobal(L, "os");
-    lua_pushcfunction(L, l_execute);
+    lua_getfield(L, -3, "execute");
+    lua_pushcclosure(L, l_execute, 1);
     lua_setfield(L, -2, "execute");
-    lua_pop(L, 1);
     return 0;
 }

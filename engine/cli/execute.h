@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * execute.h - os.execute of the program's loop state: the command has the terminal, and its keys.
+ * execute.h - os.execute and io.popen of the program's loop state: their commands can be interrupted, and
+ * those of os.execute have the terminal.
  *
  * Layer: cli. Thread: the loop's, which it blocks.
  */
@@ -9,7 +10,7 @@
 
 #include <lua.h>
 
-/* Replace os.execute; the libraries are open.   [-0, +0, v] */
+/* Replace them. The state has been attached.   [-n, +0, v] */
 int cli_execute_attach(lua_State *L);
 
 #endif

@@ -152,14 +152,14 @@ static int prepare(lua_State *L)
     if (script->file != NULL)
         set_path(L, script->file);
     set_arg(L, script);
-    return cli_execute_attach(L);
+    return 0;
 }
 
 /* Open the state: its libraries, the module, what the command line asked for, what the
  * user sees. Says why not. */
 static bool open_state(struct cli_host *host)
 {
-    const lua_CFunction steps[] = { prepare, NULL, cli_session_fill, host->face->attach };
+    const lua_CFunction steps[] = { prepare, NULL, cli_execute_attach, cli_session_fill, host->face->attach };
     lua_State *L = host->L;
     int rc = LUA_OK;
     for (size_t i = 0; i < sizeof steps / sizeof steps[0] && rc == LUA_OK; i++) {

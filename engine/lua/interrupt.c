@@ -186,6 +186,20 @@ static void expire_deadlines(lua_State *L, struct tutti__lua *lua)
     note_deadlines(lua, now_ns);
 }
 
+/* Returns: what was asked. Raises the task's live cancellation. */
+static uint32_t do_wishes(lua_State *L, struct tutti__lua *lua)
+{
+    uint32_t asked = take_wishes(lua);
+    if (lua->watched.home == lua->home)
+        tutti__home_take_urgent(lua->home);
+    else
+        tutti__testing_hear(lua);
+    if ((asked & TUTTI__ASK_DEADLINE) != 0)
+        expire_deadlines(L, lua);
+    raise_live(L, lua);
+    return asked;
+}
+
 static void on_event(lua_State *L, lua_Debug *ar)
 {
     struct tutti__lua *lua = tutti__lua_find(L);
@@ -205,16 +219,15 @@ static void on_event(lua_State *L, lua_Debug *ar)
     lua->is_hook_busy = true;
     put_back_hook(lua, L);
     lua->is_hook_busy = false;
-    uint32_t asked = take_wishes(lua);
-    if (lua->watched.home == lua->home)
-        tutti__home_take_urgent(lua->home);
-    else
-        tutti__testing_hear(lua);
-    if ((asked & TUTTI__ASK_DEADLINE) != 0)
-        expire_deadlines(L, lua);
-    raise_live(L, lua);
-    if ((asked & TUTTI__ASK_SLICE) != 0)
+    if ((do_wishes(L, lua) & TUTTI__ASK_SLICE) != 0)
         give_turn(L, lua);
+}
+
+void tutti__interrupt_look(lua_State *L, struct tutti__lua *lua)
+{
+    /* relaxed: as in enter. A slice that is asked for stays so: here the turn cannot be given. */
+    if ((TUTTI_LOAD(&lua->watched.asked, relaxed) & (TUTTI__ASK_POSTS | TUTTI__ASK_DEADLINE)) != 0)
+        (void)do_wishes(L, lua);
 }
 
 /* ---- turns -------------------------------------------------------------------------------- */

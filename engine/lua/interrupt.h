@@ -88,6 +88,10 @@ void tutti__interrupt_live(struct tutti__lua *lua);
  * cleanup runs, which may take a second before it is interrupted. */
 void tutti__interrupt_raised(struct tutti__lua *lua, struct tutti__record *source);
 
+/* A nudge has ended the wait of a C function of the running task: do what the hook would do, which runs in
+ * Lua code only. Raises the task's live cancellation.   [-0, +0, e] */
+void tutti__interrupt_look(lua_State *L, struct tutti__lua *lua);
+
 /* A state of the engine's own, or of a program: debug.sethook does not disarm.   [-0, +0, m] */
 void tutti__interrupt_replace_sethook(lua_State *L, struct tutti__lua *lua);
 

@@ -30,6 +30,7 @@
 #include "lua/register.h"
 #include "lua/scope.h"
 #include "lua/semaphore.h"
+#include "lua/shell.h"
 #include "lua/signal.h"
 #include "lua/sources.h"
 #include "lua/start.h"
@@ -432,6 +433,9 @@ int luaopen_tutti_core(lua_State *L)
     tutti__lua_functions(L, lua, tutti__fs_functions);
     tutti__lua_functions(L, lua, tutti__uv_functions);
     tutti__lua_functions(L, lua, tutti__testing_functions);
+    lua_newtable(L); /* deeper than a traceback looks for names of functions */
+    luaL_setfuncs(L, tutti__shell_functions, 0);
+    lua_setfield(L, -2, "shell");
     luaL_getmetatable(L, "tutti.task");
     lua_setfield(L, -2, "task_methods");
     luaL_getmetatable(L, "tutti.remote");

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "lua/coroutine.h"
+#include "lua/read.h"
 #include "lua/require.h"
 
 void tutti__protect_pass(lua_State *L)
@@ -287,5 +288,6 @@ void tutti__protect_globals(lua_State *L, struct tutti__lua *lua)
         lua_setfield(L, -2, "traceback");
     }
     lua_pop(L, 2);
+    tutti__read_globals(L);
     tutti__require_global(L, lua);
 }

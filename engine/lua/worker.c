@@ -19,6 +19,7 @@
 #include "lua/interrupt.h"
 #include "lua/module.h"
 #include "lua/proxy.h"
+#include "lua/shell.h"
 #include "lua/signal.h"
 #include "lua/trace.h"
 #include "tutti_lua.h"
@@ -277,6 +278,7 @@ static int open_state(lua_State *L)
     lua_insert(L, -2);
     lua_setfield(L, -2, "exit");
     lua_pop(L, 1);
+    tutti__shell_globals(L);
     set_paths(L, tutti__shared_of(opening->engine));
     if (tutti__bridge_is_solo(opening->engine))
         seed_math(L, opening->engine);

@@ -93,7 +93,7 @@ static uint64_t look_if_stuck(struct tutti__watched *w, uint64_t now_ns)
         w->nudge_ns = now_ns;
         break;
     case TUTTI__REPORT_WANTED: /* it blocks signals, or is asked by a permanent hook only */
-        if (now_ns - w->wish_ns > STUCK_NS + PAUSE_MAX_NS * 2) {
+        if (now_ns - w->serious_ns > STUCK_NS + PAUSE_MAX_NS * 2) {
             w->is_reported = true;
             report(w, "a Lua state");
         }
@@ -118,6 +118,7 @@ static void begin_wish(struct tutti__watched *w, uint32_t turn, uint32_t taken, 
     w->wish_ns = now_ns;
     w->nudge_ns = now_ns + PATIENCE_NS;
     w->pause_ns = PATIENCE_NS;
+    w->serious_ns = 0;
     w->is_reported = false;
     TUTTI_STORE(&w->report, TUTTI__REPORT_NONE, relaxed);
 }
@@ -162,7 +163,10 @@ static uint64_t look(struct tutti__watchdog *dog, struct tutti__watched *w, uint
         return UINT64_MAX;
     }
     bool is_serious = (wishes & (TUTTI__ASK_POSTS | TUTTI__ASK_DEADLINE)) != 0;
-    if (is_serious && !w->is_reported && now_ns >= w->wish_ns + STUCK_NS) {
+    if (!is_serious || w->serious_ns == 0) {
+        w->serious_ns = is_serious ? now_ns : 0; /* that others wait for the turn may be older */
+    }
+    if (is_serious && !w->is_reported && now_ns >= w->serious_ns + STUCK_NS) {
         next_ns = earlier(next_ns, look_if_stuck(w, now_ns));
     }
     return earlier(next_ns, nudge_if_due(dog, w, now_ns));

@@ -67,6 +67,7 @@ struct tutti__watched {
     uint32_t seen_turn;
     uint32_t seen_taken;
     uint64_t wish_ns;  /* since when there has been a wish; 0: there is none */
+    uint64_t serious_ns; /* since when one of the wishes is to end something; 0: none is */
     uint64_t nudge_ns; /* when to nudge next */
     uint64_t pause_ns; /* between two nudges */
     uint64_t slice_ns; /* when the turn is long enough to be sliced; 0: nobody waits */

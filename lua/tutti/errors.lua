@@ -116,10 +116,11 @@ end
 local DEPTH_MAX = 4 -- of groups in groups that are shown; the rest can be had from `errors`
 local SHOWN_MAX = 20 -- errors below a group, of all depths together
 
-local function head_line(err)
+-- `typed`: the name of the task that need not be said.
+local function head_line(err, typed)
   local fields = fields_of(err)
   local text = errors.text(err)
-  if fields.task then
+  if fields.task and fields.task ~= typed then
     local attempt = (fields.attempt or 1) > 1 and (", attempt %d"):format(fields.attempt) or ""
     text = ("%s (task \"%s\"%s)"):format(text, fields.task, attempt)
   end
@@ -145,14 +146,19 @@ local function show_below(list, lines, depth, room)
   end
 end
 
-function show(err, depth, room)
+function show(err, depth, room, typed)
   local fields = fields_of(err)
-  local lines = { head_line(err) }
+  local lines = { head_line(err, typed) }
   if fields.tail and #fields.tail > 0 then
     lines[#lines + 1] = "  its last output: " .. indent(fields.tail)
   end
   show_below(fields.errors or {}, lines, depth or 1, room or { left = SHOWN_MAX })
   return table.concat(lines, "\n")
+end
+
+--- What `tostring` of an error gives, but of the task called `typed` it is not said that it began there.
+function errors.shown(err, typed)
+  return show(err, 1, nil, typed)
 end
 
 -- ---- what scripts see ----------------------------------------------------------------------

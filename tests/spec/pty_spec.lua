@@ -141,6 +141,33 @@ describe("Ctrl-C", function()
     assert.equal(130, s:status())
   end)
 
+  it("ends a command of io.popen, and one of a pool task", function()
+    for _, source in ipairs({ "io.popen('echo up; sleep 1000; true'):read('a') tutti.sleep(1000)",
+      "local p = io.popen('cat; true', 'w') print('up') p:close() tutti.sleep(1000)",
+      "tutti.parallel(function() os.execute('echo up; sleep 1000; true') end):await() tutti.sleep(1000)" }) do
+      local s <close> = start(HEAD .. "io.stderr:write('up\\n') " .. source)
+      s:wait_for("up")
+      s:keys("C-c")
+      assert.equal(130, s:status())
+    end
+  end)
+
+  if os.getenv("TUTTI_PREEMPT") ~= "hook" then -- without signals a read cannot be interrupted
+    it("ends who waits for a key, at once, and shows what was asked before", function()
+      for _, source in ipairs({ "io.read()", "io.read('a')", "io.lines()()", "io.read('n') io.read('n')" }) do
+        local s <close> = start(HEAD .. "io.write('your name? ') " .. source)
+        s:wait_for("your name%?")
+        if source:find("'n'", 1, true) then
+          s:type("12\n")
+          s:wait_for("12\n")
+        end
+        s:keys("C-c")
+        assert.equal(130, s:status())
+        assert.falsy(s:text():find("Interrupted system call", 1, true))
+      end
+    end)
+  end
+
   it("ends a command of os.execute too", function()
     -- What tells that it is up is the inner shell: one that is about to start a program forgets a Ctrl-C.
     local s <close> = start(HEAD .. [[os.execute('sh -c "echo up; read line"; true') tutti.sleep(1000)]])

@@ -63,11 +63,9 @@ end
 --- which task it began in: that is what has just been typed.
 function line.write_error(prompt, err, name)
   errors.take_news(err)
-  local fields = core.error_fields(err)
-  local task = fields.task
-  fields.task = task ~= name and task or nil
-  local _ <close> = setmetatable({}, { __close = function() fields.task = task end })
-  write(prompt, show().error(err, options_of(prompt)), "error")
+  local options = options_of(prompt)
+  options.typed = name
+  write(prompt, show().error(err, options), "error")
 end
 
 -- `[3] done (1.2 s): ...`

@@ -352,14 +352,16 @@ function show.values(list, n, opts)
   return table.concat(texts, (is_long or columns > page.width) and "\n" or "\t")
 end
 
---- An error as the prompt shows it: what, in which task, its last output, and the joined traceback.
----@param opts { color: boolean? }?
+--- An error as the prompt shows it: what, in which task, its last output, and the joined traceback. `typed`
+--- is the name of a task that is not named as the one it began in.
+---@param opts { color: boolean?, typed: string? }?
 function show.error(err, opts)
   local page = new_page(opts)
   if not core.error_fields(err) then
     return paint(page, text.plain(describe.value(err), PLAIN_MAX), "bad")
   end
-  local shown = paint(page, text.plain(tostring(err), PLAIN_MAX), "bad")
+  local whole = errors.shown(err, opts and opts.typed)
+  local shown = paint(page, text.plain(whole, PLAIN_MAX), "bad")
   local lines = errors.trace_lines(err)
   if #lines == 1 then -- its head alone
     return shown

@@ -653,6 +653,28 @@ programs.same = {
     return lines, n, a, b, rest, eof, kind, io.type(handle), removed, (io.open(name)) , select(3,
       io.open("/no/such/file")),
       (pcall(io.lines, "/no/such/file")) , tostring(handle)]] },
+  { "reading pipes, in all formats", [[
+    local function pipe(text) return io.popen("printf '" .. text .. "'") end
+    local out = {}
+    local p = pipe("12 0x1p4\\n\\n -3word\\nrest\\nof it")
+    out[1] = { p:read("n", "n", "n", "l", 2, "L", "a", "l", "a", 0) }
+    p:close()
+    p = pipe("nan 5")
+    out[2] = { p:read("n", "l"), p:read("l"), p:read("n") }
+    out[3] = { pcall(p.read, p, "x"), p:close(), pcall(p.read, p), pcall(io.read, "y") }
+    local lines = {}
+    p = pipe("a\\nb\\n\\nlast")
+    for l, n in p:lines("L", 1) do lines[#lines + 1] = { l, n } end
+    out[4] = { lines, p:close(), pcall(p.lines, p) }
+    local before = io.input()
+    p = pipe("1 two\\nthree")
+    io.input(p)
+    out[5] = { io.read("n", "*l"), io.read(0), io.lines()(), io.read("*a"), io.read("a"), io.read() }
+    io.input(before)
+    local iterator = p:lines()
+    p:close()
+    out[6] = { (pcall(iterator)), (pcall(io.lines, 5)) }
+    return out]] },
   { "popen and execute", [[
     local p = io.popen("echo out; exit 3")
     local text = p:read("a")
