@@ -473,6 +473,19 @@ static void push_spec(lua_State *L, int index, const struct tutti__process_resul
     }
 }
 
+/* The error on top rose in no frame, unless a function of the script's did raise it: who awaits it is told as
+ * that.   [-0, +0, m] */
+static void say_nowhere(lua_State *L)
+{
+    tutti__error_get(L, -1, "stack");
+    bool is_nowhere = lua_isnil(L, -1);
+    lua_pop(L, 1);
+    if (!is_nowhere)
+        return;
+    lua_pushliteral(L, "");
+    tutti__error_set(L, -2, "stack");
+}
+
 /* process_end(spec, result, how) returns nil when it is well, or an error object. */
 void tutti__process_outcome(lua_State *L, struct tutti__record *record, int index, int status,
                            const tutti_value *value)
@@ -501,6 +514,7 @@ void tutti__process_outcome(lua_State *L, struct tutti__record *record, int inde
     if (record->source != 0) {
         tutti__record_push_place(L, record);
         tutti__error_set(L, -2, "started");
+        say_nowhere(L);
     }
     lua_replace(L, table);
     tutti__record_settle(L, record, TUTTI_TASK_FAILED);

@@ -82,6 +82,15 @@ describe("ends", function()
     assert.is_nil(tostring(many):find("99980", 1, true))
   end)
 
+  it("that are not zero name the line that started the program, wherever that is awaited", function()
+    local line = debug.getinfo(1, "l").currentline + 1
+    local task = tutti.exec({ "false" })
+    local err = failure(tutti.spawn(function() task:await() end))
+    assert.matches((":%d: exec \"false\" ended with status 1"):format(line), tostring(err))
+    assert.matches(("^[^\n]*:%d: exec \"false\" ended with status 1\nstack traceback:\n\t[^\n]*:%d: "
+      .. "started task \"false\"\nawaited by:\n\t[^\n]*:%d:"):format(line, line, line + 1), err.traceback)
+  end)
+
   it("by a signal name it", function()
     local err = failure(tutti.exec({ "sh", "-c", "kill -SEGV $$" }))
     assert.matches('exec "sh" was ended by SIGSEGV', err.message)
