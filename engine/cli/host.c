@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -86,13 +87,24 @@ static const char *signal_reason(int number)
     }
 }
 
+/* Stop as Ctrl-Z does by default, which is not at all where no shell could have us go on. */
+static void stop_here(void)
+{
+    sigset_t stop;
+    sigemptyset(&stop);
+    sigaddset(&stop, SIGTSTP);
+    (void)pthread_kill(pthread_self(), SIGTSTP);
+    pthread_sigmask(SIG_UNBLOCK, &stop, NULL);
+    pthread_sigmask(SIG_BLOCK, &stop, NULL);
+}
+
 /* Ctrl-Z: the children's groups, which the terminal does not know, stop and go on with us. */
 static void stop_for_a_while(struct cli_host *host)
 {
     (void)tutti_signal_processes(host->engine, SIGTSTP);
     cli_view_hold();
     cli_prompt_hold();
-    (void)kill(getpid(), SIGSTOP);
+    stop_here();
     cli_prompt_release();
     cli_view_release();
     (void)tutti_signal_processes(host->engine, SIGCONT);
