@@ -135,6 +135,22 @@ TUTTI_API int tutti_repl_feed(tutti_repl *repl, const char *text, size_t size);
  */
 TUTTI_API int tutti_repl_interrupt(tutti_repl *repl);
 
+/* A candidate for the bytes [from, to) of the text; `user` is the config's. It may copy what it gets, and
+ * call nothing of tutti. */
+typedef void (*tutti_repl_candidate)(void *user, const char *text, size_t size, size_t from,
+                                     size_t to);
+
+/**
+ * Tab: tell fn, before this returns, each candidate for what stands before byte `point` of a text, at most
+ * 1,000: names, fields, methods, locals of this prompt, files in strings, commands, tasks. Runs no code of
+ * the user's.
+ *
+ * Thread:  the loop thread. Args: text - as it would be fed; point - at most size.
+ * Returns: TUTTI_OK (also without candidates) · TUTTI_EINVAL · TUTTI_ENOMEM.
+ */
+TUTTI_API int tutti_repl_complete(tutti_repl *repl, const char *text, size_t size, size_t point,
+                                  tutti_repl_candidate fn);
+
 /**
  * End a prompt. From now on neither `write` nor `done` is called; all that it runs, also in the background,
  * is cancelled and ends while the loop goes on. After lua_close this only frees memory.

@@ -214,6 +214,45 @@ int tutti_repl_feed(tutti_repl *repl, const char *text, size_t size)
     return enter(repl->lua, call_method, &call);
 }
 
+struct question {
+    tutti_repl *repl;
+    const char *text;
+    size_t size, point;
+    tutti_repl_candidate fn;
+};
+
+/* complete(text, point) -> candidates, from, to: positions from 1, the last one included   [-1, +0, e] */
+static int complete(lua_State *L)
+{
+    const struct question *question = (const struct question *)lua_touserdata(L, 1);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, question->repl->ref);
+    lua_getfield(L, -1, "complete");
+    lua_insert(L, -2);
+    lua_pushlstring(L, question->text, question->size);
+    lua_pushinteger(L, (lua_Integer)question->point);
+    lua_call(L, 3, 3);
+    size_t from = (size_t)(lua_tointeger(L, -2) - 1);
+    size_t to = (size_t)lua_tointeger(L, -1);
+    lua_Integer count = (lua_Integer)lua_rawlen(L, -3);
+    for (lua_Integer i = 1; i <= count; i++) {
+        size_t size = 0;
+        lua_rawgeti(L, -3, i);
+        const char *text = lua_tolstring(L, -1, &size);
+        question->fn(question->repl->config.user, text, size, from, to);
+        lua_pop(L, 1);
+    }
+    return 0;
+}
+
+int tutti_repl_complete(tutti_repl *repl, const char *text, size_t size, size_t point,
+                        tutti_repl_candidate fn)
+{
+    if (!is_here(repl) || (text == NULL && size > 0) || point > size || fn == NULL)
+        return TUTTI_EINVAL;
+    struct question question = { repl, size > 0 ? text : "", size, point, fn };
+    return enter(repl->lua, complete, &question);
+}
+
 int tutti_repl_interrupt(tutti_repl *repl)
 {
     if (!is_here(repl))

@@ -4,6 +4,7 @@
  * Ctrl-C, and its end at every moment.
  */
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -135,6 +136,43 @@ static int evaluate(struct console *console, const char *text)
 {
     feed(console, text);
     return wait_done(console, console->done_count + 1);
+}
+
+/* ---- Tab ------------------------------------------------------------------------------------- */
+
+/* Candidates, one a line: text from-to. */
+static char candidates[SEEN_SIZE];
+
+static void on_candidate(void *user, const char *text, size_t size, size_t from, size_t to)
+{
+    size_t length = strlen(candidates);
+    (void)user;
+    (void)snprintf(candidates + length, sizeof candidates - length, "%.*s %zu-%zu\n", (int)size, text,
+                   from, to);
+}
+
+static const char *complete(struct console *console, const char *text, size_t point)
+{
+    candidates[0] = '\0';
+    EQ_INT(tutti_repl_complete(console->repl, text, strlen(text), point, on_candidate), TUTTI_OK, text);
+    return candidates;
+}
+
+static void test_complete(struct host *host)
+{
+    struct console it;
+    console_open(&it, host, "tab", 0);
+    EQ_INT(evaluate(&it, "local kept_one, kept_two = {}, { field = 1 }"), TUTTI_REPL_VALUES, "locals");
+    EQ_STR(complete(&it, "1 + kept_", 9), "kept_one 4-9\nkept_two 4-9\n", "all there are");
+    EQ_STR(complete(&it, "kept_two.fi .. x", 11), "field 9-11\n", "what is behind the cursor stays");
+    EQ_STR(complete(&it, "no_such_name_", 13), "", "none");
+    EQ_STR(complete(&it, ":compl_", 7), "", "no command");
+    OK(strstr(complete(&it, "", 0), "kept_one 0-0\n") != NULL, "of an empty text");
+    EQ_INT(tutti_repl_complete(it.repl, "x", 1, 2, on_candidate), TUTTI_EINVAL, "behind the end");
+    EQ_INT(tutti_repl_complete(it.repl, NULL, 1, 0, on_candidate), TUTTI_EINVAL, "no text");
+    EQ_INT(tutti_repl_complete(it.repl, "x", 1, 1, NULL), TUTTI_EINVAL, "nobody to tell");
+    EQ_INT(tutti_repl_complete(NULL, "x", 1, 1, on_candidate), TUTTI_EINVAL, "no prompt");
+    EQ_INT(tutti_repl_free(it.repl), TUTTI_OK, "freed");
 }
 
 /* ---- outcomes ------------------------------------------------------------------------------- */
@@ -384,6 +422,7 @@ int main(void)
     TAP_BEGIN();
     host_open(&host);
     test_outcomes(&host);
+    test_complete(&host);
     test_bytes(&host);
     test_order(&host);
     test_interrupt(&host);

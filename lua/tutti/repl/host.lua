@@ -43,6 +43,10 @@ function host:interrupt()
   return entry ~= nil
 end
 
+function host:complete(text, point)
+  return self.prompt:complete(text, point)
+end
+
 function host:stop()
   self.prompt:stop()
 end
