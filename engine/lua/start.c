@@ -30,6 +30,15 @@ static void detach_on_worker(lua_State *L, struct tutti__record *record, int ind
     record->flags |= RECORD_ADOPTED;
 }
 
+/* A prompt hears of what its lines have detached, although the root owns it. */
+static void note_starter(lua_State *L, struct tutti__lua *lua, int index)
+{
+    luaL_checkstack(L, 4, "to detach a task");
+    tutti__lua_helper(L, lua, "note_starter");
+    lua_pushvalue(L, index);
+    lua_call(L, 1, 0);
+}
+
 void tutti__start_own(lua_State *L, struct tutti__record *record, int index, bool detach)
 {
     struct tutti__lua *lua = record->lua;
@@ -38,6 +47,8 @@ void tutti__start_own(lua_State *L, struct tutti__record *record, int index, boo
     tutti__record_adopt(parent, record);
     if (detach && lua->is_worker)
         detach_on_worker(L, record, lua_absindex(L, index));
+    else if (detach && lua->has_prompts)
+        note_starter(L, lua, lua_absindex(L, index));
     if ((record->flags & RECORD_QUIET) == 0)
         lua->made++;
 }
@@ -397,7 +408,15 @@ static int l_task(lua_State *L)
     return start_read(L, lua, &options);
 }
 
+/* core.note_starters(): from now on there are prompts   [-0, +0, -] */
+static int l_note_starters(lua_State *L)
+{
+    tutti__lua_of(L)->has_prompts = true;
+    return 0;
+}
+
 const luaL_Reg tutti__start_functions[] = {
+    { "note_starters", l_note_starters },
     { "task", l_task },
     { "spawn", l_spawn },
     { "start", l_start },

@@ -303,6 +303,7 @@ struct tutti__lua {
     int ref_traces;        /* registry: stacks -> their texts, see traceback.c; 0: none yet */
     uint32_t traces_count;
     uint64_t made;         /* tasks made, without the script itself */
+    bool has_prompts;      /* the Lua half is told who detaches a task */
     bool has_ended;        /* nothing of it is left: only memory waits to be freed */
     bool exiting;          /* os.exit was called: exit_code counts, whatever else ends how */
     int exit_code;

@@ -313,6 +313,13 @@ local function listener_of(owner)
   return owner and errors.listeners[owner]
 end
 
+-- Detached task -> the listener of what started it: its owner is the root, but who typed it wants to hear.
+local starters = setmetatable({}, { __mode = "k" })
+
+core.helper("note_starter", function(task)
+  starters[task] = listener_of(core.current())
+end)
+
 --- Is there something in this error that nobody has been told yet? From now on everybody has.
 function errors.take_news(err)
   return say_all(err, false)
@@ -324,7 +331,7 @@ core.helper("report", function(task, err, owner)
   if not say_all(err, false) then
     return
   end
-  local tell = next(errors.listeners) and listener_of(owner) or require("tutti.unowned").say
+  local tell = next(errors.listeners) and listener_of(owner) or starters[task] or require("tutti.unowned").say
   tell(task:name(), errors.text(err):match("^[^\n]*"))
 end)
 

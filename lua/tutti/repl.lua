@@ -390,6 +390,7 @@ function repl.new(given)
   self.keeper = core.start({ name = self.name, quiet = true, no_place = true, background = true,
     priority = 0 }, keep, self)
   internal.tasks[self.keeper] = true
+  core.note_starters()
   return self
 end
 

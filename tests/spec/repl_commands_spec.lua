@@ -8,10 +8,10 @@ local describe, it, assert = describe, it, assert -- busted's; in its own _ENV, 
 local _ENV = _G -- luacheck: ignore
 
 -- A prompt whose texts are kept: ask(text) -> what was written since, outcome.
-local function new_prompt(color)
+local function new_prompt(color, width)
   local parts = {}
   local prompt = repl.new({ write = function(text) parts[#parts + 1] = text end,
-    width = function() return 120 end, color = color })
+    width = function() return width or 120 end, color = color })
   local function ask(text)
     parts = {}
     local outcome = prompt:feed(text)
@@ -374,6 +374,19 @@ describe(":doc", function()
     assert.matches("^tutti%.fs%.glob%(pattern%)\n", (ask(":doc tutti.fs.glob")))
     assert.matches("^tutti%.ExecOptions\n.*\n  cwd%? string\n", (ask(":doc ExecOptions")))
     assert.matches("nothing is written of \"exce\" %(did you mean \"tutti%.exec\"%?%)", (ask(":doc exce")))
+  end)
+
+  it("is as wide as the terminal", function()
+    for _, width in ipairs({ 40, 60, 100 }) do
+      local text = new_prompt(false, width)(":doc tutti.exec")
+      local longest = 0
+      for line in text:gmatch("[^\n]+") do
+        longest = math.max(longest, utf8.len(line))
+      end
+      assert.is_true(longest <= width and longest > width - 20, text)
+      assert.equal((ask(":doc tutti.exec")):gsub("%s+", " "), (text:gsub("%s+", " ")))
+      assert.matches("\n  %-> tutti%.Task\n$", text)
+    end
   end)
 
   it("knows every function of tutti", function()

@@ -179,6 +179,22 @@ describe("a failure", function()
     end)
   end)
 
+  it("of a detached one is told at its prompt, also after the line's end and below other tasks", function()
+    with_prompt(function(prompt, written)
+      prompts.feed(prompt, "gate = tutti.event()",
+        "tutti.spawn(function() bad = tutti.spawn({ name = 'bad', detach = true }, function() gate:wait() "
+        .. "error('no') end) end):await()",
+        "far = tutti.task{ name = 'far', detach = true, on = 'pool', function() error('oh', 0) end }")
+      assert.same({ false, false }, { _G.bad:is_done(), _G.far:is_done() and #written == 0 })
+      _G.gate:set()
+      prompts.wait(function() return #written == 2 end)
+      local text = reports(written)
+      assert.truthy(text:find(FAILED:format("bad", "(prompt 2):1: no"), 1, true), text)
+      assert.truthy(text:find(FAILED:format("far", "(prompt 3):1: oh"), 1, true), text)
+      assert.same({ false, false }, { (_G.bad:pawait()), (_G.far:pawait()) })
+    end)
+  end)
+
   it("of one that somebody awaits is not told", function()
     with_prompt(function(prompt, written)
       prompts.feed(prompt, "tutti.spawn(function() error('no') end):pawait()")

@@ -7,10 +7,8 @@ local screen = require("tests.spec.support.screen")
 local PROMPT = "tutti>\n$"
 
 local function new_folder()
-  local folder = os.tmpname()
-  os.remove(folder)
-  assert(os.execute("mkdir -m 700 " .. folder))
-  return setmetatable({ path = folder }, { __close = function() os.execute("rm -rf " .. folder) end })
+  local folder = program.folder({})
+  return setmetatable({ path = folder }, { __close = function() program.remove(folder) end })
 end
 
 local function environment(folder, more)
@@ -35,15 +33,6 @@ end
 local function enter(s, line, expected)
   s:type(line .. "\n")
   return s:wait_for((expected or "") .. "\ntutti>\n$")
-end
-
-local function read_all(path)
-  local file = io.open(path, "rb")
-  local text = file and file:read("a")
-  if file then
-    file:close()
-  end
-  return text
 end
 
 describe("the prompt's keys", function()
@@ -133,7 +122,7 @@ describe("Ctrl-C while a line runs", function()
   it("ends an await", function() interrupts("tutti.sleep(1000)") end)
   if os.getenv("TUTTI_PREEMPT") ~= "hook" then -- it interrupts pool tasks only
     it("ends a loop", function() interrupts("while true do end") end)
-    it("ends io.read, and text that came before is not lost", function()
+    it("ends io.read", function()
       interrupts("print('be' .. 'gun') return io.read('l', 'l')", "\nbegun\n$")
     end)
     it("ends a loop that has begun for certain", function()
@@ -275,7 +264,7 @@ describe("leaving the prompt", function()
     leave(s)
     s:wait_for("status " .. expected)
     s:status()
-    assert.equal(read_all(folder.path .. "/before"), read_all(folder.path .. "/after"))
+    assert.equal(program.read(folder.path .. "/before"), program.read(folder.path .. "/after"))
     local _, on = s:bytes():gsub("\27%[%?2004h", "")
     local _, off = s:bytes():gsub("\27%[%?2004l", "")
     assert.is_true(off >= on, "bracketed paste is left on")
@@ -333,7 +322,7 @@ describe("the history", function()
       b:status()
     end
     assert.equal("1 + 1\ndo\\nreturn [[back\\\\slash]]\\nend\n2 + 2\n",
-      read_all(folder.path .. "/state/tutti/history"))
+      program.read(folder.path .. "/state/tutti/history"))
     local _, modes = program.shell(("stat -c %%a %s/state/tutti %s/state/tutti/history")
       :format(folder.path, folder.path))
     assert.equal("700\n600\n", modes)
@@ -373,5 +362,25 @@ describe("without readline", function()
       assert(io.open(folder.path .. "/" .. name, "w")):close()
     end
     assert_plain({ env = { LD_LIBRARY_PATH = folder.path } })
+  end)
+end)
+
+describe("without memory for what was typed", function()
+  it("the prompt says so, and goes on with the lines before it", function()
+    local code, out, err = program.run(program.path, "-e", [[
+      local session = require("tutti.session")
+      local arrivals, shown = { { "line", "1 +" }, { "line" }, { "line", "2" }, { "line" }, { "end" } }, {}
+      local function nothing() end
+      session.prompt = { listen = nothing, completer = nothing, foreground = nothing, leave = nothing,
+        remember = nothing, read = function(prompt, callback)
+          shown[#shown + 1] = prompt
+          require("tutti").spawn(callback, nil, table.unpack(table.remove(arrivals, 1)))
+        end }
+      require("tutti.repl.terminal").run()
+      print(table.concat(shown, "|"))]])
+    assert.equal("", err)
+    assert.equal(0, code)
+    local SAID = "there was not enough memory for what was typed\n"
+    assert.equal(SAID .. "3\n" .. SAID .. "tutti> |>> |>> |tutti> |tutti> \n", out)
   end)
 end)

@@ -111,7 +111,13 @@ end
 --- Start it as a task of the prompt's.
 function line.start(this)
   local prompt = this.prompt
-  local reporter = unowned.new(function(text) write(prompt, text, "report") end)
+  local reporter = unowned.new(function(text) -- also after its end, of what it has detached
+    if prompt.is_closed then
+      say(text)
+    else
+      write(prompt, text, "report")
+    end
+  end)
   this.started = core.now()
   this.task = core.start_under(prompt.keeper, core.start, { name = this.name, quiet = true, no_place = true },
     run, this)

@@ -58,7 +58,7 @@ local function may_leave(self)
   end
   say(("%d still running:\n%s"):format(#list, describe(list)))
   local kind, answer = read(self, "cancel them and leave? [y/N] ")
-  return kind == "end" or kind == "line" and answer:lower():find("^%s*y") ~= nil
+  return kind == "end" or kind == "line" and (answer or ""):lower():find("^%s*y") ~= nil
 end
 
 -- ---- lines ---------------------------------------------------------------------------------
@@ -94,7 +94,10 @@ local function serve(self)
     local before = self.before
     local kind, text = read(self, before and MORE or PRIMARY)
     self.before = nil
-    if kind == "line" then
+    if kind == "line" and not text then
+      say("there was not enough memory for what was typed\n")
+      self.before = before
+    elseif kind == "line" then
       self.before = take_line(self, before, text)
     elseif kind == "interrupt" then
       if not before and not text then

@@ -13,10 +13,14 @@ program.lua = os.getenv("TUTTI_LUA") or "lua5.4"
 --- A word as a shell reads it back.
 function program.quote(word) return "'" .. tostring(word):gsub("'", "'\\''") .. "'" end
 
+--- The bytes of a file; nil if there is none.
+function program.read(path)
+  local file <close> = io.open(path, "rb")
+  return file and file:read("a")
+end
+
 local function take(path)
-  local file = assert(io.open(path, "rb"))
-  local text = file:read("a")
-  file:close()
+  local text = assert(program.read(path), path)
   os.remove(path)
   return text
 end
@@ -56,7 +60,7 @@ end
 function program.folder(files)
   local folder = os.tmpname()
   os.remove(folder)
-  assert(os.execute("mkdir " .. program.quote(folder)))
+  assert(os.execute("mkdir -m 700 " .. program.quote(folder)))
   for name, text in pairs(files) do
     local file = assert(io.open(folder .. "/" .. name, "wb"))
     file:write(text)

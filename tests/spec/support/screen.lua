@@ -12,6 +12,8 @@
 ---
 --- Layer: tests. Thread: any.
 --- Invariant: the server ends with `kill` (or `<close>`), and with it all that it runs.
+local program = require("tests.spec.support.program")
+
 local screen = {}
 screen.__index = screen
 screen.__close = function(self) self:kill() end
@@ -21,7 +23,7 @@ local WAIT_SECONDS = 30
 -- has come, so has all that the program wrote.
 local END = "\27]9999;end\27\\"
 
-local function quote(word) return "'" .. tostring(word):gsub("'", "'\\''") .. "'" end
+local quote, read_all = program.quote, program.read
 
 local function line_of(words)
   local quoted = {}
@@ -34,16 +36,6 @@ end
 --- Is there a tmux? Specs that need one are pending without it.
 function screen.is_there()
   return os.execute("command -v tmux >/dev/null 2>&1") == true
-end
-
-local function read_all(path)
-  local file = io.open(path, "rb")
-  if not file then
-    return nil
-  end
-  local text = file:read("a")
-  file:close()
-  return text
 end
 
 local function tmux(self, ...)
@@ -79,13 +71,6 @@ local function environment(more)
   return line_of(words)
 end
 
-local function new_folder()
-  local folder = os.tmpname()
-  os.remove(folder)
-  assert(os.execute("mkdir -m 700 " .. quote(folder)))
-  return folder
-end
-
 -- Run a line of shell in a new terminal; not before all that it does is recorded.
 local function open(line, options, folder)
   local self = setmetatable({ folder = folder }, screen)
@@ -106,7 +91,7 @@ end
 --- status, so it must not `exec`.
 function screen.start(command, options)
   local line = type(command) == "table" and line_of(command) or command
-  local folder = new_folder()
+  local folder = program.folder({})
   line = ("trap : INT QUIT\n%s\necho $? >%s\nprintf %%s %s\nexec sleep 600")
     :format(line, quote(folder .. "/status"), quote(END))
   return open(line, options or {}, folder)
@@ -114,7 +99,7 @@ end
 
 --- An interactive bash with the prompt "$ ".
 function screen.shell(options)
-  return open("exec bash --norc --noprofile -i", options or {}, new_folder())
+  return open("exec bash --norc --noprofile -i", options or {}, program.folder({}))
 end
 
 --- Send keys as tmux names them: "C-c", "C-z", "Enter", "q".

@@ -7,6 +7,7 @@
 --- Layer: the Lua half. Thread: the state's home.
 ---@module "tutti.repl.commands.doc"
 local core = require("tutti.core")
+local layout = require("tutti.report.layout")
 local options = require("tutti.options")
 local text = require("tutti.repl.text")
 
@@ -118,12 +119,31 @@ local function line_text(line)
   return nil -- what is for editors only
 end
 
-local function entry_text(entry, color)
-  local lines = { text.paint(entry.head, "name", color) }
-  for _, line in ipairs(entry.lines) do
-    lines[#lines + 1] = line_text(line)
+-- Sentences are one paragraph, whatever lines they are written in; what is set off stays as it is.
+local function entry_text(entry, width, color)
+  local page, words = layout.new_page({ width = width }), {}
+  local function end_paragraph()
+    if #words > 0 then
+      page.flow("", table.concat(words, " "), 0)
+      words = {}
+    end
   end
-  return table.concat(lines, "\n")
+  page.add(text.paint(entry.head, "name", color))
+  for _, line in ipairs(entry.lines) do
+    local shown = line_text(line)
+    if line:find("^[^%s@%-]") then
+      words[#words + 1] = shown
+    elseif shown then
+      end_paragraph()
+      if line:find("^@") then
+        page.flow("  ", shown:sub(3), 4)
+      else
+        page.add(shown)
+      end
+    end
+  end
+  end_paragraph()
+  return table.concat(page.lines, "\n")
 end
 
 --- :doc NAME
@@ -138,7 +158,7 @@ function doc.doc(prompt, argument)
   end
   local texts = {}
   for i, entry in ipairs(found) do
-    texts[i] = entry_text(entry, prompt.color)
+    texts[i] = entry_text(entry, prompt.width(), prompt.color)
   end
   prompt.write(table.concat(texts, "\n\n") .. "\n", "value")
 end
