@@ -387,16 +387,18 @@ describe("Ctrl-C", function()
       local function write(text) io.write(text:match("^[^\n]*\n")) end
       local prompt = require("tutti.repl").new({ write = write })
       started = tutti.channel(1)
-      local texts = { "tutti.defer(function() n = 1 end) while true do pcall(tutti.sleep, 60) end" }
+      local START = "started:send(tutti.current()) "
+      local texts = { "tutti.defer(function() n = 1 end) " .. START
+        .. "while true do pcall(tutti.sleep, 60) end" }
       if os.getenv("TUTTI_PREEMPT") ~= "hook" then -- which interrupts pool tasks alone
-        texts[2] = "while true do end"
-        texts[3] = "while true do pcall(function() while true do end end) end"
+        texts[2] = START .. "while true do end"
+        texts[3] = START .. "while true do pcall(function() while true do end end) end"
       end
       for _, text in ipairs(texts) do
         local other = tutti.parallel(function(ch)
           ch:recv():cancel() -- a signal comes to the loop as this does
         end, started)
-        print(prompt:feed("started:send(tutti.current()) " .. text).error.kind)
+        print(prompt:feed(text).error.kind)
         other:await()
       end
       print(prompt:feed("n").kind)
