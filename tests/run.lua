@@ -64,10 +64,10 @@ local function add_programs(jobs, run)
     "LUA_PATH=" .. ROOT .. "/?.lua;;",
   }
   table.move(run.env or {}, 1, #(run.env or {}), #env + 1, env)
-  local wrap = preset:find("^tsan") and shell.fixed_addresses() or {}
+  local is_tsan = preset:find("^tsan") ~= nil
+  local wrap = is_tsan and shell.fixed_addresses() or {}
   table.move(run.wrap or {}, 1, #(run.wrap or {}), #wrap + 1, wrap)
 
-  local is_tsan = preset:find("^tsan") ~= nil
   local function add(group, path, words)
     if run.groups and not run.groups[group] or is_tsan and shell.contains(path, ONE_THREAD) then
       return
