@@ -60,10 +60,10 @@ static int cancel_rest(lua_State *L)
         if ((child->flags & RECORD_BACKGROUND) != 0)
             break; /* so are all behind it: nobody expects them to end */
         tutti__record_push(L, child);
-        tutti__record_push_name(L, child, -1);
-        lua_writestringerror("tutti: task \"%s\" was still pending when the Lua state was closed: "
-                             "cancelled\n", lua_tostring(L, -1));
-        lua_pop(L, 2);
+        tutti__lua_helper(L, lua, "say_pending");
+        tutti__record_push_name(L, child, -2);
+        (void)lua_pcall(L, 1, 0, 0); /* out of memory: it goes unnamed, but ends like the others */
+        lua_settop(L, 1);
     }
     tutti__cancel_children(L, lua->root, "the Lua state is being closed");
     lua->root->flags |= RECORD_CANCEL; /* what a finaliser starts now is cancelled at once */

@@ -129,7 +129,8 @@ end
 
 local show
 
--- `room.left` is how many more lines of the kind "- ..." the whole text may have.
+-- `room.left` is how many more lines of the kind "- ..." the whole text may have; `room.output` makes what
+-- programs wrote fit to be shown, if it is to be.
 local function show_below(list, lines, depth, room)
   if depth > DEPTH_MAX then
     lines[#lines + 1] = "  - ..."
@@ -150,15 +151,17 @@ function show(err, depth, room, typed)
   local fields = fields_of(err)
   local lines = { head_line(err, typed) }
   if fields.tail and #fields.tail > 0 then
-    lines[#lines + 1] = "  its last output: " .. indent(fields.tail)
+    lines[#lines + 1] = "  its last output: " .. indent(room.output and room.output(fields.tail) or fields.tail)
   end
-  show_below(fields.errors or {}, lines, depth or 1, room or { left = SHOWN_MAX })
+  show_below(fields.errors or {}, lines, depth, room)
   return table.concat(lines, "\n")
 end
 
---- What `tostring` of an error gives, but of the task called `typed` it is not said that it began there.
+--- What `tostring` of an error gives, fit to be shown; but of the task called `typed` it is not said that it
+--- began there.
 function errors.shown(err, typed)
-  return show(err, 1, nil, typed)
+  local clean, escape = require("tutti.report.clean"), require("tutti.escape")
+  return escape.message(show(err, 1, { left = SHOWN_MAX, output = clean.text }, typed))
 end
 
 -- ---- what scripts see ----------------------------------------------------------------------
@@ -198,7 +201,7 @@ meta.__names = { kind = true, message = true, task = true, traceback = true, cau
   attempt = true, value = true, result = true, reason = true, code = true, errno = true, path = true,
   position = true }
 function meta.__tostring(err)
-  return show(err)
+  return show(err, 1, { left = SHOWN_MAX })
 end
 
 -- "cannot deploy: " .. err, as with the strings that Lua raises.
@@ -337,6 +340,12 @@ end)
 
 -- ---- the end of a script -------------------------------------------------------------------
 
+--- A task that had not ended when its state was closed.
+core.helper("say_pending", function(name)
+  say(("tutti: task \"%s\" was still pending when the Lua state was closed: cancelled\n")
+    :format(require("tutti.escape").line(name)))
+end)
+
 local WRONG = { usage = true, missing = true, cycle = true }
 
 -- The errors at the bottom of a group of groups, or of what was skipped: what really went wrong.
@@ -363,19 +372,19 @@ local REPORTED_MAX = 5
 
 -- One error as a person wants it: what, in which task, the last output, where, started and awaited where.
 local function whole_text(err)
-  return show(err) .. "\n" .. table.concat(trace_lines(err), "\n")
+  return errors.shown(err) .. "\n" .. table.concat(trace_lines(err), "\n")
 end
 
 -- Errors that say the same, whatever their tasks are called, are one group.
 local function say_groups(list)
-  local alike, clean = require("tutti.report.alike"), require("tutti.report.clean")
+  local alike = require("tutti.report.alike")
   local groups = alike.group(list, function(err)
     return alike.without_name(errors.text(err) .. (fields_of(err).tail or ""), fields_of(err).task or "")
   end)
   local left = #list
   for i = 1, math.min(#groups, REPORTED_MAX) do
     local group = groups[i]
-    say(("tutti: %s\n"):format(clean.text(whole_text(group[1]))))
+    say(("tutti: %s\n"):format(whole_text(group[1])))
     if #group > 1 then
       say(("tutti: and %d more that failed like this\n"):format(#group - 1))
     end

@@ -8,8 +8,8 @@
 --- Layer: the Lua half. Thread: the state's home.
 --- Invariant: as short for 10,000 failures as for ten: each cut says how much it left out.
 ---@module "tutti.report"
-local clean = require("tutti.report.clean")
 local core = require("tutti.core")
+local escape = require("tutti.escape")
 local failure = require("tutti.report.failure")
 local groups = require("tutti.report.groups")
 local layout = require("tutti.report.layout")
@@ -45,7 +45,7 @@ local function add_cancelled(page, told)
   end
   local reason = first.reason or first.error and core.error_fields(first.error).reason
   local text = layout.tasks(#told.cancelled)
-  text = text .. (reason and (" (%s): "):format(clean.line(tostring(reason))) or ": ")
+  text = text .. (reason and (" (%s): "):format(escape.line(tostring(reason))) or ": ")
   local names = layout.names_of(told.cancelled, 1, 10)
   page.flow(page.paint("CANCELLED", "yellow") .. "  ",
     text .. layout.names(names, #told.cancelled, layout.room(page, text)), 2)
@@ -66,7 +66,7 @@ local function add_summary(page, run, told, result)
   part(told.not_run, "not run", "yellow")
   part(told.skipped, "skipped", "dim")
   part(told.ok, "ok", "green")
-  local name = run.name and clean.line(run.name) .. ": " or ""
+  local name = run.name and escape.line(run.name) .. ": " or ""
   local time = result.elapsed and " in " .. layout.duration(result.elapsed) or ""
   page.flow("", name .. table.concat(parts, ", ") .. time, 2)
 end

@@ -7,7 +7,7 @@
 --- reporter (for the state's own: at lua_close).
 ---@module "tutti.unowned"
 local alike = require("tutti.report.alike")
-local clean = require("tutti.report.clean")
+local escape = require("tutti.escape")
 local say = require("tutti.say")
 
 local unowned = {}
@@ -57,7 +57,7 @@ function unowned.new(write)
   end
 
   function reporter.say(name, text)
-    name, text = clean.line(name), clean.line(text)
+    name, text = escape.line(name), escape.message(text)
     local kind = kind_of(name, text)
     kind.count = kind.count + 1
     if kind.count <= FIRST or is_said(kind.count) then

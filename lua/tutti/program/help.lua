@@ -4,6 +4,7 @@
 ---
 --- Layer: lua. Thread: the program's loop state.
 ---@module "tutti.program.help"
+local escape = require("tutti.escape")
 local session = require("tutti.session")
 
 local help = {}
@@ -63,7 +64,7 @@ local function about(argument)
   elseif argument.default ~= nil then
     parts[#parts + 1] = "default " .. argument.shown_default
   end
-  return table.concat(parts, "; ")
+  return escape.line(table.concat(parts, "; "))
 end
 
 local function argument_rows(list)
@@ -97,12 +98,12 @@ function help.print(graph)
     #arguments > 0 and " [--arg NAME=VALUE]..." or "", graph and " [selector]..." or ""))
   local text = description()
   if #text > 0 then
-    io.write("\n", table.concat(text, "\n"), "\n")
+    io.write("\n", escape.lines(table.concat(text, "\n")), "\n")
   end
   print_section("arguments", argument_rows(arguments))
   if graph then
     local rows, column = require("tutti.program.show").rows(graph:plan())
-    print_section(("tasks of graph \"%s\""):format(graph.name), rows, column)
+    print_section(("tasks of graph \"%s\""):format(escape.line(graph.name)), rows, column)
     print_section("options behind FILE", LATE, 10)
   end
 end

@@ -6,6 +6,7 @@
 ---
 --- Layer: lua. Thread: the program's loop state.
 ---@module "tutti.program.show"
+local escape = require("tutti.escape")
 local session = require("tutti.session")
 local width = require("tutti.width")
 
@@ -19,7 +20,11 @@ end
 
 -- The first line of a text, without tabs.
 local function one_line(text)
-  return ((text or ""):match("^[^\n]*"):gsub("%s+", " "))
+  return escape.line(((text or ""):match("^[^\n]*"):gsub("%s+", " ")))
+end
+
+local function joined(names, from, to)
+  return escape.line(table.concat(names, ", ", from, to))
 end
 
 local function pad(text, columns)
@@ -38,7 +43,7 @@ end
 local function name_column(nodes)
   local widest = 0
   for _, node in ipairs(nodes) do
-    local columns = width.of(node.name)
+    local columns = width.of(escape.line(node.name))
     if columns > widest and columns <= NAME_MAX then
       widest = columns
     end
@@ -72,9 +77,9 @@ function show.rows(plan)
   local rows = {}
   local nodes = by_index(plan)
   for i, node in ipairs(nodes) do
-    local tags = node.tags and #node.tags > 0 and "[" .. table.concat(node.tags, ", ") .. "]" or ""
+    local tags = node.tags and #node.tags > 0 and "[" .. joined(node.tags) .. "]" or ""
     local text = one_line(node.description)
-    rows[i] = { node.name, text == "" and tags or tags == "" and text or text .. "  " .. tags }
+    rows[i] = { escape.line(node.name), text == "" and tags or tags == "" and text or text .. "  " .. tags }
   end
   return rows, name_column(nodes)
 end
@@ -82,7 +87,7 @@ end
 --- NAME, description and tags between tabs: three fields always, for other programs.
 local function print_fields(plan)
   for _, node in ipairs(by_index(plan)) do
-    io.write(node.name, "\t", one_line(node.description), "\t", table.concat(node.tags or {}, ","), "\n")
+    io.write(node.name, "\t", one_line(node.description), "\t", escape.line(table.concat(node.tags or {}, ",")), "\n")
   end
 end
 
@@ -90,7 +95,7 @@ function show.list(plan)
   if not session.columns then
     return print_fields(plan)
   end
-  io.write(("%s: %s\n"):format(plan.graph.name, plural(#plan.nodes, "task")))
+  io.write(("%s: %s\n"):format(escape.line(plan.graph.name), plural(#plan.nodes, "task")))
   show.print_rows(show.rows(plan))
 end
 
@@ -100,9 +105,9 @@ local NAMES_MAX = 4 -- names in a list of them; the rest are counted
 
 local function some(names)
   if #names <= NAMES_MAX + 1 then
-    return table.concat(names, ", ")
+    return joined(names)
   end
-  return ("%s and %d more"):format(table.concat(names, ", ", 1, NAMES_MAX), #names - NAMES_MAX)
+  return ("%s and %d more"):format(joined(names, 1, NAMES_MAX), #names - NAMES_MAX)
 end
 
 -- Why a task is in the plan: it was selected, or others need it.
@@ -148,9 +153,9 @@ local function about(plan, node)
   add("after %s", #node.needs > 0 and some(node.needs) or nil)
   add("if its condition holds", node.when)
   add("also if those fail", node.run_on_skip)
-  add("limit %s", node.limit)
+  add("limit %s", node.limit and escape.line(node.limit))
   for _, amount in ipairs(amounts(node)) do
-    add("%s", amount)
+    add("%s", escape.line(amount))
   end
   return table.concat(parts, "; ")
 end
@@ -161,14 +166,14 @@ local function print_critical_path(plan)
     return
   end
   local measure = seconds and ("%.3g s"):format(seconds) or plural(#names, "task")
-  io.write(("\ncritical path (%s): %s\n"):format(measure, table.concat(names, " -> ")))
+  io.write(("\ncritical path (%s): %s\n"):format(measure, escape.line(table.concat(names, " -> "))))
 end
 
 local function print_plan(plan, selector)
   local steps = plan.steps
   local what = type(selector) ~= "string" and ""
-    or (selector:find("\"", 1, true) and " of %s" or " of \"%s\""):format(selector)
-  io.write(("plan%s of graph \"%s\": %s in %s\n"):format(what, plan.graph.name, plural(#plan.nodes, "task"),
+    or (selector:find("\"", 1, true) and " of %s" or " of \"%s\""):format(escape.line(selector))
+  io.write(("plan%s of graph \"%s\": %s in %s\n"):format(what, escape.line(plan.graph.name), plural(#plan.nodes, "task"),
     plural(#steps, "step")))
   local column = name_column(plan.nodes)
   local by_name = plan.graph.by_name
@@ -176,7 +181,7 @@ local function print_plan(plan, selector)
     io.write(("\nstep %d\n"):format(i))
     local rows = {}
     for k, name in ipairs(names) do
-      rows[k] = { name, about(plan, by_name[name]) }
+      rows[k] = { escape.line(name), about(plan, by_name[name]) }
     end
     show.print_rows(rows, column)
   end

@@ -9,8 +9,8 @@ local counts = {}
 -- does not wait for that.
 
 --- A name as text that does nothing to a terminal.
-function counts.clean(text)
-  return require("tutti.report.clean").line(text)
+function counts.name(text)
+  return require("tutti.escape").line(text)
 end
 
 --- 12ms, 1.2s, 2m10s
@@ -35,7 +35,7 @@ function counts.summary(run, elapsed)
     return nil
   end
   local skipped = of.skipped > 0 and (", %s skipped"):format(number(of.skipped)) or ""
-  local name = run.name and run.name ~= "" and counts.clean(run.name) .. ": " or ""
+  local name = run.name and run.name ~= "" and counts.name(run.name) .. ": " or ""
   return ("%s%s ok%s in %s\n"):format(name, number(of.succeeded), skipped, counts.duration(elapsed))
 end
 
@@ -43,7 +43,7 @@ end
 function counts.cause(entry)
   local err = entry.error
   local message = type(err) == "userdata" and err.message or err
-  return counts.clean(tostring(message or entry.reason or entry.state):match("^[^\n]*"))
+  return require("tutti.escape").message(tostring(message or entry.reason or entry.state):match("^[^\n]*"))
 end
 
 return counts

@@ -66,7 +66,7 @@ local function note_of(entry, now)
   local task = rawget(entry, "handle") -- not entry.task, which makes one
   local waits_for = task and core.waits_for(task)
   if waits_for then
-    notes[#notes + 1] = waits_for:find("^sleep") and "sleeps" or "waits for " .. waits_for
+    notes[#notes + 1] = waits_for:find("^sleep") and "sleeps" or "waits for " .. counts.name(waits_for)
   end
   return table.concat(notes, ", ")
 end
@@ -75,7 +75,7 @@ local function show_bars(now)
   for i = 1, math.min(#runs, BARS_MAX) do
     local run = runs[i]
     local of = run.counts
-    view.bar(run.name or "", run.total, counts.done(run), of.failed, of.skipped, of.running,
+    view.bar(counts.name(run.name or ""), run.total, counts.done(run), of.failed, of.skipped, of.running,
       now - run.began, remaining_of(run, now))
   end
 end
@@ -90,7 +90,7 @@ local function show_rows(now)
     if shown == room then
       break
     end
-    view.row(entry.name, note_of(entry, now), now - (entry.began or now))
+    view.row(counts.name(entry.name), note_of(entry, now), now - (entry.began or now))
     shown = shown + 1
   end
   return math.max(0, all - shown)

@@ -61,7 +61,7 @@ local function tell_end(run, entry)
     return
   end
   local time = counts.duration(entry.elapsed or 0)
-  local name = counts.clean(entry.name)
+  local name = counts.name(entry.name)
   if entry.state == "failed" then
     tell(run, ("FAILED %s  %s: %s"):format(name, time, counts.cause(entry)))
   else
@@ -82,7 +82,7 @@ local function heartbeat(now)
     if #list == NAMES_MAX then
       break
     end
-    list[#list + 1] = ("%s %s"):format(counts.clean(entry.name), counts.duration(now - entry.began))
+    list[#list + 1] = ("%s %s"):format(counts.name(entry.name), counts.duration(now - entry.began))
   end
   if of then
     local more = all > #list and (" and %d more"):format(all - #list) or ""
@@ -99,7 +99,7 @@ local function tell_slow(now)
       return SLOW_SECONDS - age
     elseif not told[entry] then
       told[entry], said = true, said + 1
-      tell(run, ("%s is running, for %s now"):format(counts.clean(entry.name), counts.duration(age)))
+      tell(run, ("%s is running, for %s now"):format(counts.name(entry.name), counts.duration(age)))
       if said == NAMES_MAX then
         break
       end
@@ -133,7 +133,7 @@ plain.task_begins = running.add
 
 function plain.task_retries(run, entry, err, delay)
   if has_room(run) then
-    tell(run, ("%s failed, next attempt in %s: %s"):format(counts.clean(entry.name),
+    tell(run, ("%s failed, next attempt in %s: %s"):format(counts.name(entry.name),
       counts.duration(delay or 0), counts.cause({ error = err })))
   end
 end

@@ -12,6 +12,7 @@
 ---@module "tutti.repl.line"
 local core = require("tutti.core")
 local errors = require("tutti.errors")
+local escape = require("tutti.escape")
 local say = require("tutti.say")
 local unowned = require("tutti.unowned")
 
@@ -138,14 +139,14 @@ end
 
 -- Why a failure of one that went on alone is told: its parts may have been, each when it happened.
 local function first_line(err)
-  return errors.text(err):match("^[^\n]*")
+  return escape.message(errors.text(err):match("^[^\n]*"))
 end
 
 local function background_ended(this, state, err)
   if state == "done" then
     report(this, "done", this.shown)
   elseif state == "cancelled" then
-    report(this, "cancelled", err.reason)
+    report(this, "cancelled", err.reason and escape.message(tostring(err.reason)))
   else
     errors.take_news(err)
     report(this, state, first_line(err))

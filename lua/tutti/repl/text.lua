@@ -1,48 +1,13 @@
 -- SPDX-License-Identifier: MIT
---- Texts for the prompt: escaped bytes, colours, widths, counts.
+--- Texts for the prompt: cut and escaped, colours, widths, counts.
 ---
 --- Layer: the Lua half. Thread: any; pure functions.
 --- Invariant: what text.quote and text.plain give moves no cursor, rings no bell and is valid UTF-8.
 ---@module "tutti.repl.text"
+local escape = require("tutti.escape")
 local layout = require("tutti.report.layout")
 
 local text = {}
-
-local NAMED = { ["\a"] = "\\a", ["\b"] = "\\b", ["\f"] = "\\f", ["\n"] = "\\n", ["\r"] = "\\r",
-  ["\t"] = "\\t", ["\v"] = "\\v", ["\\"] = "\\\\", ["\""] = "\\\"" }
-
-local function escape_byte(char)
-  return NAMED[char] or ("\\x%02x"):format(char:byte())
-end
-
--- Characters that are valid and not for showing: C1 controls, and those that turn the direction of writing.
-local function is_hidden(code)
-  return code >= 0x80 and code <= 0x9F or code >= 0x200E and code <= 0x200F
-    or code >= 0x2028 and code <= 0x202E or code >= 0x2066 and code <= 0x2069
-end
-
-local function escape_hidden(bytes)
-  return (bytes:gsub(utf8.charpattern, function(char)
-    local code = utf8.codepoint(char)
-    return is_hidden(code) and ("\\u{%x}"):format(code) or nil
-  end))
-end
-
--- The bytes that are no part of a character as \xNN. `escape`: the pattern of the ASCII ones to be escaped.
-local function escaped(value, escape)
-  local parts, from = {}, 1
-  while from <= #value do
-    local _, bad = utf8.len(value, from)
-    local valid = value:sub(from, (bad or #value + 1) - 1):gsub(escape, escape_byte)
-    parts[#parts + 1] = valid:gsub("[\xC2\xE2][\x80-\xBF]+", escape_hidden)
-    if not bad then
-      break
-    end
-    parts[#parts + 1] = ("\\x%02x"):format(value:byte(bad))
-    from = bad + 1
-  end
-  return table.concat(parts)
-end
 
 --- The first `most` bytes or a little less, so that no character is cut in two.
 function text.head(value, most)
@@ -59,7 +24,7 @@ end
 --- A string as Lua reads it back; of a longer one the first `most` bytes, and how many follow.
 function text.quote(value, most)
   local head = text.head(value, most)
-  local quoted = "\"" .. escaped(head, "[%c\\\"\127]") .. "\""
+  local quoted = "\"" .. escape.string(head) .. "\""
   local left = #value - #head
   return left > 0 and ("%s... %s more bytes"):format(quoted, layout.count(left)) or quoted
 end
@@ -68,14 +33,14 @@ end
 function text.plain(value, most)
   local head = text.head(value, most)
   local left = #value - #head
-  local shown = escaped(head, "[%z\1-\8\11-\31\127]")
+  local shown = escape.lines(head)
   return left > 0 and ("%s\n... %s more bytes"):format(shown, layout.count(left)) or shown
 end
 
 --- The same in one line.
 function text.line(value, most)
   local head = text.head(value, most)
-  return escaped(head, "[%c\127]") .. (#head < #value and "..." or "")
+  return escape.line(head) .. (#head < #value and "..." or "")
 end
 
 local CODES = { string = "32", number = "33", word = "35", dim = "2", bad = "31", good = "32", name = "1",

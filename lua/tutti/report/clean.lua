@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: MIT
 --- What programs wrote, made fit to be shown: no byte of it moves a cursor, rings, or breaks the encoding.
+--- Texts of the script are shown with their bytes escaped (escape.lua).
 ---
 --- Layer: the Lua half. Thread: any; pure functions.
 --- Invariant: the result is valid UTF-8 and has no control character but newline, tab and, where colours were

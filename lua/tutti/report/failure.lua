@@ -7,6 +7,7 @@
 local clean = require("tutti.report.clean")
 local core = require("tutti.core")
 local errors = require("tutti.errors")
+local escape = require("tutti.escape")
 local layout = require("tutti.report.layout")
 local output = require("tutti.report.output")
 local rerun = require("tutti.report.rerun")
@@ -31,7 +32,7 @@ local function attempt_of(entry)
 end
 
 local function add_head(page, entry)
-  local parts = { page.paint("FAILED", "red"), page.paint(clean.line(entry.name), "bold") }
+  local parts = { page.paint("FAILED", "red"), page.paint(escape.line(entry.name), "bold") }
   parts[#parts + 1] = attempt_of(entry)
   parts[#parts + 1] = entry.elapsed and layout.duration(entry.elapsed)
   page.add(table.concat(parts, "  "))
@@ -48,7 +49,7 @@ end
 
 local function add_cause(page, err)
   local left = page.options.quiet and 1 or CAUSE_LINES_MAX
-  local text = clean.text(cause_text(err))
+  local text = escape.message(cause_text(err))
   for line in text:gmatch("[^\n]+") do
     if left == 0 then
       page.add("  ...")
@@ -84,7 +85,7 @@ local function add_places(page, node)
   if not node.line then
     return
   end
-  local text = clean.line(node.line)
+  local text = escape.line(node.line)
   local source = source_line(node.line)
   local left = room(page, text) - 2
   if source and left >= 20 then
@@ -92,7 +93,7 @@ local function add_places(page, node)
   end
   page.label("at", text)
   if node.caller then
-    page.label("called", "from " .. clean.line(node.caller))
+    page.label("called", "from " .. escape.line(node.caller))
   end
 end
 
@@ -123,7 +124,7 @@ local function add_traceback(page, entry, err)
   local at = errors.text(err):match("^([^\n]-:%d+): ")
   local news = news_in(errors.trace_lines(err), { [at or ""] = true, [entry.node.line or ""] = true })
   for i = 1, math.min(#news, TRACE_LINES_MAX) do
-    local line = clean.line(news[i]):gsub("\t", "  ")
+    local line = escape.message(news[i]):gsub("[\t\n]", "  ")
     page.label(i == 1 and "trace" or "", (line:gsub("^ +", "")))
   end
   if #news > TRACE_LINES_MAX then
@@ -138,7 +139,7 @@ local WORDS = { done = "ok", skipped = "not run" }
 local function step_text(entry)
   local word = WORDS[entry.state] or entry.state
   local time = entry.elapsed and " " .. layout.duration(entry.elapsed) or ""
-  return ("%s (%s%s)"):format(layout.elide(clean.line(entry.name), 40), word, time)
+  return ("%s (%s%s)"):format(layout.elide(escape.line(entry.name), 40), word, time)
 end
 
 -- Of the tasks that `entry` needs, the one that ended last: that is why it did not run earlier.
@@ -173,7 +174,7 @@ local function add_path(page, run, entry)
   for i = from, 1, -1 do
     words[#words + 1] = step_text(steps[i])
   end
-  words[#words + 1] = layout.elide(clean.line(entry.name), 40)
+  words[#words + 1] = layout.elide(escape.line(entry.name), 40)
   local label, line = "path", words[1]
   for i = 2, #words do -- broken between steps
     if layout.columns(words[i]) + 4 > room(page, line) then
@@ -234,7 +235,10 @@ local function add_rerun(page, group)
   local is_part = #group.entries > RERUN_NAMES_MAX
   local names = names_of(group.entries, 1, is_part and 1 or RERUN_NAMES_MAX)
   local note = is_part and ("  # the first of %d"):format(#group.entries) or ""
-  page.label("re-run", rerun.line(command, names) .. note)
+  local line = rerun.line(command, names)
+  if escape.line(line) == line then -- else it could not be copied from the screen
+    page.label("re-run", line .. note)
+  end
 end
 
 --- Add the block of a group (report/groups.lua) to the page.

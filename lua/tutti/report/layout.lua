@@ -3,7 +3,7 @@
 ---
 --- Layer: the Lua half. Thread: any; pure functions.
 ---@module "tutti.report.layout"
-local clean = require("tutti.report.clean")
+local escape = require("tutti.escape")
 local width = require("tutti.width")
 
 local layout = {}
@@ -76,7 +76,7 @@ local NAMES_MAX, NAME_COLUMNS = 5, 40
 function layout.names(names, total, room)
   local shown, used = {}, 0
   for i = 1, math.min(#names, NAMES_MAX) do
-    local name = layout.elide(clean.line(names[i]), NAME_COLUMNS)
+    local name = layout.elide(escape.line(names[i]), NAME_COLUMNS)
     local more = total > i and #(" (+%d)"):format(total - i) or 0
     used = used + columns(name) + (i > 1 and 2 or 0)
     if i > 1 and used + more > room then

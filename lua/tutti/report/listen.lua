@@ -32,7 +32,7 @@ function listener.run_ends(run, result)
     quiet = session.quiet,
     verbose = session.verbose,
     command = command_for(run),
-  }))
+  }), true)
 end
 
 local is_on

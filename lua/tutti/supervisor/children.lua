@@ -14,6 +14,7 @@
 ---@module "tutti.supervisor.children"
 local core = require("tutti.core")
 local errors = require("tutti.errors")
+local escape = require("tutti.escape")
 local say = require("tutti.say")
 
 local children = {}
@@ -29,7 +30,7 @@ local LINES_MAX = 10
 function children.flush(sup)
   if sup.unsaid > 0 then
     say(("tutti: supervisor \"%s\": and %d more lines of this kind\n")
-      :format(sup.name, sup.unsaid))
+      :format(escape.line(sup.name), sup.unsaid))
     sup.unsaid = 0
   end
 end
@@ -46,7 +47,8 @@ function children.say(sup, text, ...)
     return
   end
   sup.said = sup.said + 1
-  say(("tutti: supervisor \"%s\": %s\n"):format(sup.name, text:format(...)))
+  local line = escape.line(escape.message(text:format(...)))
+  say(("tutti: supervisor \"%s\": %s\n"):format(escape.line(sup.name), line))
 end
 
 --- The first line of an error, with its place.

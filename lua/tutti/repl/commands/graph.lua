@@ -253,7 +253,7 @@ function graph.graph(prompt, argument)
     return false, ("a graph, a plan, a run or its result was expected, got %s"):format(show.value(value))
   end
   local lines = #plan.nodes <= NODES_MAX and draw(plan, run, prompt.color) or levels(plan, run)
-  prompt.write(head(plan, run) .. "\n" .. table.concat(lines, "\n") .. "\n", "value")
+  prompt.write(text.line(head(plan, run), 200) .. "\n" .. table.concat(lines, "\n") .. "\n", "value")
 end
 
 return graph
