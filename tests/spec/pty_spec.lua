@@ -141,11 +141,13 @@ describe("Ctrl-C", function()
     assert.equal(130, s:status())
   end)
 
+  -- What tells that it is up is the inner shell: one that is about to start a program forgets a Ctrl-C.
+  local INNER = [['sh -c "echo up >&2; read line </dev/tty"; true']]
+
   it("ends a command of io.popen, and one of a pool task", function()
-    for _, source in ipairs({ "io.popen('echo up; sleep 1000; true'):read('a') tutti.sleep(1000)",
-      "local p = io.popen('cat; true', 'w') print('up') p:close() tutti.sleep(1000)",
-      "tutti.parallel(function() os.execute('echo up; sleep 1000; true') end):await() tutti.sleep(1000)" }) do
-      local s <close> = start(HEAD .. "io.stderr:write('up\\n') " .. source)
+    for _, source in ipairs({ "io.popen(%s):read('a')", "io.popen(%s, 'w'):close()",
+      "tutti.parallel(function() os.execute(%s) end):await()" }) do
+      local s <close> = start(HEAD .. source:format(INNER) .. " tutti.sleep(1000)")
       s:wait_for("up")
       s:keys("C-c")
       assert.equal(130, s:status())
@@ -169,8 +171,7 @@ describe("Ctrl-C", function()
   end
 
   it("ends a command of os.execute too", function()
-    -- What tells that it is up is the inner shell: one that is about to start a program forgets a Ctrl-C.
-    local s <close> = start(HEAD .. [[os.execute('sh -c "echo up; read line"; true') tutti.sleep(1000)]])
+    local s <close> = start(HEAD .. ("os.execute(%s) tutti.sleep(1000)"):format(INNER))
     s:wait_for("up")
     s:keys("C-c")
     assert.equal(130, s:status())

@@ -74,8 +74,10 @@ describe("a graph that the script returns", function()
     local code, out = program.script(GRAPH .. [[
       local _ <close> = setmetatable({}, { __close = function() print("closed") end })
       tutti.defer(function() print("deferred") end)
-      tutti.spawn(function() tutti.sleep(0.05) print("child") end)
-      return g]], {}, "db")
+      local has_run = tutti.event()
+      g:task("gate", { needs = { "db" } }, function() has_run:set() end)
+      tutti.spawn(function() has_run:wait() print("child") end)
+      return g]], {}, "gate")
     assert.same({ 0, "closed\ndb\nchild\ndeferred\n" }, { code, out })
   end)
 
@@ -87,7 +89,7 @@ describe("a graph that the script returns", function()
         g:task("t" .. i, function()
           now = now + 1
           most = math.max(most, now)
-          tutti.sleep(0.002)
+          for _ = 1, 100 do tutti.checkpoint() end -- those that may begin do so meanwhile
           now = now - 1
         end)
       end

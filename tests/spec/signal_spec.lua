@@ -117,13 +117,15 @@ describe("tutti.signal in tutti run", function()
 
   it("lets the second Ctrl-C stop the program", function()
     local result = run([[
+      local got = tutti.event() -- two at once are one to a process
       tutti.spawn(function()
         while true do
           print("got", tutti.signal("SIGINT"):await())
+          got:set()
         end
       end)
       send("INT")
-      tutti.sleep(0.05)
+      got:wait()
       send("INT")
       tutti.sleep(60)
     ]])

@@ -81,18 +81,21 @@ describe("the live view", function()
   end)
 
   it("is drawn anew when the terminal gets another size, and leaves nothing behind", function()
-    see_held("print('a line of the script')\n" .. MANY, { cols = 80, rows = 24 }, function(s, open)
-      s:wait_for("compile part 9")
+    local source = "print('a line of the script') print(io.lines('/proc/self/stat')():match('%d+'))\n"
+    see_held(source .. MANY, { cols = 80, rows = 24 }, function(s, open)
+      local pid = s:wait_for("compile part 9"):match("\n(%d+)\n")
       for _, size in ipairs({ { 40, 24, "^[^m]*%[.*part 9" }, { 100, 8, "7 more" }, { 60, 12, "5 more" },
         { 80, 24, "part 9" } }) do
-        s:resize(size[1], size[2])
+        -- Rows painted between the change and the news of it are for the old size, and would stay.
+        s:resize(size[1], size[2], pid)
         s:wait_for(size[3])
       end
       local text = s:wait_for("compile part 9")
       assert.equal(1, select(2, text:gsub("0/20", "")))
       open()
       assert.equal(0, s:status())
-      assert.equal("a line of the script\ndemo: 20 ok in T\n", masked(s:text({ all = true })))
+      assert.equal(("a line of the script\n%s\ndemo: 20 ok in T\n"):format(pid),
+        masked(s:text({ all = true })))
     end)
   end)
 

@@ -125,11 +125,6 @@ function screen:paste(text)
   tmux(self, "load-buffer", self.folder .. "/paste", ";", "paste-buffer", "-p", "-d")
 end
 
---- Change the size of the terminal.
-function screen:resize(cols, rows)
-  tmux(self, "resize-window", "-x", cols, "-y", rows)
-end
-
 --- What is on the screen: lines without blanks at their ends and without empty ones at the end. With
 --- `options.all` also what has scrolled away, `options.colors` with the colours' escapes.
 function screen:text(options)
@@ -183,6 +178,23 @@ local function wait(self, what, seconds, probe)
       error(("%s: not seen on the screen:\n%s"):format(what, self:text({ all = true })), 3)
     end
     os.execute("sleep 0.03")
+  end
+end
+
+--- Change the size of the terminal. The process `pid`, if given, does not run before it can ask for the
+--- new one.
+function screen:resize(cols, rows, pid)
+  if pid then
+    os.execute("kill -STOP " .. pid)
+  end
+  tmux(self, "resize-window", "-x", cols, "-y", rows)
+  if pid then
+    local line = "stty size <" .. tmux(self, "display-message", "-p", "#{pane_tty}")
+    wait(self, "the new size", nil, function()
+      local pipe <close> = assert(io.popen(line))
+      return pipe:read("l") == ("%d %d"):format(rows, cols)
+    end)
+    os.execute("kill -CONT " .. pid)
   end
 end
 
