@@ -3,32 +3,33 @@
  * await.c - how a task suspends: await, sleep, checkpoint, and the one way in and out of a wait.
  *
  * Layer: lua. Thread: the state's home.
- * Invariant: a suspended record has either `withdraw` set or stands in the ready queue.
+ * Invariant: a suspended record either waits for something (see waits.h) or stands in the ready queue.
  */
 #include "lua/cycle.h"
 
 #include "lua/duration.h"
 #include "lua/require.h"
+#include "lua/waits.h"
 
 /* ---- waiting ------------------------------------------------------------------------------ */
 
-int tutti__wait(lua_State *L, void (*withdraw)(struct tutti__record *), void *op, lua_KContext context,
+int tutti__wait(lua_State *L, enum tutti__waits_for what, void *op, lua_KContext context,
                 lua_KFunction k)
 {
-    tutti__wait_begin(tutti__lua_find(L)->current, withdraw, op);
+    tutti__wait_begin(tutti__lua_find(L)->current, what, op);
     return lua_yieldk(L, 0, context, k);
 }
 
-void tutti__wait_begin(struct tutti__record *record, void (*withdraw)(struct tutti__record *), void *op)
+void tutti__wait_begin(struct tutti__record *record, enum tutti__waits_for what, void *op)
 {
-    record->withdraw = withdraw;
+    record->waits_for = (unsigned)what & 31u;
     record->op = op;
     record->flags &= ~(uint32_t)RECORD_CIRCLE; /* of a wait before, whose cancellation came first */
 }
 
 void tutti__wait_end(struct tutti__record *record)
 {
-    record->withdraw = NULL; /* `op` stays: it tells the continuation that it was served */
+    record->waits_for = WAITS_FOR_NOTHING; /* `op` stays: it tells the continuation that it was served */
     tutti__ready_push(record->lua, record);
 }
 
@@ -85,23 +86,18 @@ static int await_continue(lua_State *L, int status, lua_KContext context)
     return results(L, target, context != 0);
 }
 
-static void await_withdraw(struct tutti__record *record)
-{
-    tutti__waiter_unlink(&record->await);
-}
-
 struct tutti__record *tutti__await_target(const struct tutti__record *record)
 {
-    if (record->withdraw == await_withdraw || tutti__require_is_wait(record))
+    if (record->waits_for == WAITS_FOR_TASK || record->waits_for == WAITS_FOR_LOAD)
         return record->await.target;
     return tutti__gather_taken_from(record);
 }
 
-static void await_fire(lua_State *L, struct tutti__waiter *waiter, struct tutti__record *target)
+void tutti__await_fire(struct tutti__record *record, struct tutti__record *target)
 {
-    (void)L;
-    tutti__record_observe(target);
-    tutti__wait_end(waiter->owner);
+    if (record->waits_for == WAITS_FOR_TASK || record->waits_for == WAITS_FOR_ENGINE_SLEEP)
+        tutti__record_observe(target);
+    tutti__wait_end(record);
 }
 
 static bool target_is_settled(void *user)
@@ -164,10 +160,9 @@ static int await_record(lua_State *L, bool is_protected)
     }
     if (target->parent == NULL && target->kind == RECORD_REMOTE)
         tutti__record_observe(target); /* its owner, elsewhere, must know before it fails */
-    me->await.fire = await_fire;
     tutti__waiter_link(&me->await, target);
     tutti__cycle_wait(L, me);
-    tutti__wait_begin(me, await_withdraw, NULL);
+    tutti__wait_begin(me, WAITS_FOR_TASK, NULL);
     return lua_yieldk(L, 0, is_protected, await_continue);
 }
 
@@ -200,7 +195,7 @@ static void nap_over(struct tutti__timer *timer)
     tutti__wait_end(record);
 }
 
-static void nap_withdraw(struct tutti__record *record)
+void tutti__nap_withdraw(struct tutti__record *record)
 {
     tutti__bridge_timer_stop(record->lua->engine, &record->nap);
     nap_clear(record);
@@ -208,7 +203,7 @@ static void nap_withdraw(struct tutti__record *record)
 
 bool tutti__sleep_deadline(const struct tutti__record *record, uint64_t *deadline_ns)
 {
-    if (record->withdraw != nap_withdraw)
+    if (record->waits_for != WAITS_FOR_SLEEP)
         return false;
     *deadline_ns = record->nap.deadline_ns;
     return true;
@@ -262,9 +257,8 @@ static int nap_on_worker(lua_State *L, struct tutti__lua *lua, uint64_t delay_ns
     tutti_task_unref(task);
     tutti__proxy_arm(L, proxy, 1);
     struct tutti__record *me = lua->current;
-    me->await.fire = await_fire;
     tutti__waiter_link(&me->await, proxy);
-    tutti__wait_begin(me, tutti__proxy_abandon, proxy);
+    tutti__wait_begin(me, WAITS_FOR_ENGINE_SLEEP, proxy);
     return lua_yieldk(L, 0, 0, nap_continue);
 }
 
@@ -285,7 +279,7 @@ static int l_sleep(lua_State *L)
         nap_clear(me);
         return luaL_error(L, "not enough memory for a timer");
     }
-    tutti__wait_begin(me, nap_withdraw, NULL);
+    tutti__wait_begin(me, WAITS_FOR_SLEEP, NULL);
     return lua_yieldk(L, 0, 0, nap_continue);
 }
 

@@ -49,9 +49,7 @@ static void work_add_children(lua_State *L, struct work *work, struct tutti__rec
 
 static void settle_cancelled(lua_State *L, struct tutti__record *record, int index)
 {
-    struct tutti__waiter *deps = tutti__record_deps(record);
-    for (uint32_t i = 0; i < record->deps_count; i++)
-        tutti__waiter_unlink(&deps[i]);
+    tutti__record_unlink_deps(record);
     tutti__record_get_extra(L, index, EXTRA_CANCEL);
     tutti__record_settle(L, record, TUTTI_TASK_CANCELLED);
 }
@@ -59,10 +57,10 @@ static void settle_cancelled(lua_State *L, struct tutti__record *record, int ind
 static void cancel_gather(lua_State *L, struct work *work, struct tutti__record *record, int index)
 {
     if (tutti__gather_cancels(record)) {
-        struct tutti__waiter *deps = tutti__record_deps(record);
-        for (uint32_t i = 0; i < record->deps_count; i++) {
-            if (deps[i].target != NULL)
-                work_add(L, work, deps[i].target);
+        struct tutti__deps *deps = tutti__record_deps(record);
+        for (uint32_t i = 0; i < deps->count; i++) {
+            if (deps->list[i].target != NULL)
+                work_add(L, work, deps->list[i].target);
         }
     }
     settle_cancelled(L, record, index);
@@ -70,9 +68,7 @@ static void cancel_gather(lua_State *L, struct work *work, struct tutti__record 
 
 static void cancel_remote(lua_State *L, struct tutti__record *record, int index)
 {
-    if (record->withdraw != NULL) /* it is in a list of its own kind: see signal.c */
-        record->withdraw(record);
-    record->withdraw = NULL;
+    tutti__wait_withdraw(record); /* it is in a list of its own kind: see signal.c */
     if (record->task == NULL || tutti_task_cancel(record->task) == TUTTI_OK)
         settle_cancelled(L, record, index);
     /* Otherwise it has started (its end will arrive), or its end is on its way already. */
@@ -83,11 +79,9 @@ static void cancel_remote(lua_State *L, struct tutti__record *record, int index)
 static void wake(struct tutti__record *task)
 {
     tutti__cancel_refresh(task);
-    if ((task->flags & RECORD_LIVE) == 0 || task->withdraw == NULL)
+    if ((task->flags & RECORD_LIVE) == 0 || task->waits_for == WAITS_FOR_NOTHING)
         return;
-    void (*withdraw)(struct tutti__record *) = task->withdraw;
-    task->withdraw = NULL;
-    withdraw(task);
+    tutti__wait_withdraw(task);
     task->op = NULL;
     tutti__ready_push(task->lua, task);
 }

@@ -10,6 +10,7 @@
 
 #include "lua/scope.h"
 #include "lua/supervise.h"
+#include "lua/waits.h"
 
 /* Stack of the function that runs them. */
 enum { AT_OWNER = 1, AT_ERRORS, AT_HANDLER };
@@ -62,7 +63,7 @@ static bool push_last(lua_State *L, struct tutti__record *owner, int index)
 
 /* ---- the children first ------------------------------------------------------------------- */
 
-static void join_withdraw(struct tutti__record *task)
+void tutti__cleanup_withdraw(struct tutti__record *task)
 {
     struct tutti__record *owner = (struct tutti__record *)task->op;
     owner->flags &= ~(uint32_t)RECORD_JOINING;
@@ -123,7 +124,7 @@ static int run_rest(lua_State *L)
     for (;;) {
         if (!is_joined(L, owner)) {
             owner->flags |= RECORD_JOINING;
-            return tutti__wait(L, join_withdraw, owner, 0, joined);
+            return tutti__wait(L, WAITS_FOR_JOIN, owner, 0, joined);
         }
         if (!push_last(L, owner, AT_OWNER))
             break;

@@ -108,11 +108,8 @@ void tutti__lua_forget(struct tutti__lua *lua)
             continue;
         tutti__proxy_forget(record);
         /* What did not end in time must not be told any more: it is taken back from whatever it waits for. */
-        if (record->withdraw != NULL)
-            record->withdraw(record);
-        record->withdraw = NULL;
-        if (record->kind != RECORD_REMOTE && record->listener != NULL)
-            tutti__pool_unlisten(record);
+        tutti__wait_withdraw(record);
+        tutti__pool_unlisten(record);
     }
 }
 

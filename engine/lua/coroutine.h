@@ -25,7 +25,7 @@ static inline lua_State *tutti__coroutine_resumer(lua_State *co)
 /* Has the task begun a wait that goes on when its coroutine yields? */
 static inline bool tutti__task_waits(const struct tutti__record *task)
 {
-    return task->withdraw != NULL || (task->flags & RECORD_IN_READY) != 0;
+    return task->waits_for != WAITS_FOR_NOTHING || (task->flags & RECORD_IN_READY) != 0;
 }
 
 /* Put create, wrap, resume ... into the table on top. */

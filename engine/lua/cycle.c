@@ -128,7 +128,7 @@ void tutti__cycle_suspect(struct tutti__lua *lua, struct tutti__record *record, 
     if (circles == NULL || record->slot == 0)
         return;
     /* relaxed: only the numbers themselves are compared. */
-    if (waits_now && record->kind == RECORD_LOCAL)
+    if (waits_now && record->kind == RECORD_LOCAL && (record->flags & RECORD_JOINING) == 0)
         record->wait = TUTTI_FETCH_ADD(&circles->begun, 1u, relaxed) + 1u;
     if ((record->flags & RECORD_SUSPECT) != 0 || !have_room(lua))
         return;
@@ -190,10 +190,10 @@ static void add_target(struct collector *c, struct tutti__record *target)
 
 static void add_members(struct collector *c, struct tutti__record *record)
 {
-    struct tutti__waiter *deps = tutti__record_deps(record);
-    for (uint32_t i = 0; i < record->deps_count; i++) {
-        if (deps[i].target != NULL)
-            add_target(c, deps[i].target);
+    const struct tutti__deps *deps = tutti__record_deps(record);
+    for (uint32_t i = 0; i < tutti__record_deps_count(record); i++) {
+        if (deps->list[i].target != NULL)
+            add_target(c, deps->list[i].target);
     }
 }
 
@@ -218,7 +218,7 @@ static bool has_deadline(const struct tutti__record *task)
 static uint32_t add_suspended(struct collector *c, struct tutti__record *record)
 {
     struct tutti__record *scope = record->scope;
-    if (record->withdraw == NULL || has_deadline(record))
+    if (record->waits_for == WAITS_FOR_NOTHING || has_deadline(record))
         return 0;
     if (scope != NULL && (scope->flags & RECORD_JOINING) != 0) {
         add_children(c, scope);
@@ -430,9 +430,7 @@ void tutti__cycle_end_await(lua_State *L, struct tutti__record *record, int inde
 {
     tutti__record_set_extra(L, index, EXTRA_CIRCLE);
     record->flags |= RECORD_CIRCLE;
-    void (*withdraw)(struct tutti__record *) = record->withdraw;
-    record->withdraw = NULL;
-    withdraw(record);
+    tutti__wait_withdraw(record);
     record->op = NULL;
     tutti__ready_push(record->lua, record);
 }
@@ -447,9 +445,7 @@ static void end_await(lua_State *L, struct tutti__record *record, const struct t
 
 static void end_waiting(lua_State *L, struct tutti__record *record, const struct tutti__break *here)
 {
-    struct tutti__waiter *deps = tutti__record_deps(record);
-    for (uint32_t i = 0; i < record->deps_count; i++)
-        tutti__waiter_unlink(&deps[i]);
+    tutti__record_unlink_deps(record);
     push_error(L, record, here);
     tutti__record_settle(L, record, TUTTI_TASK_FAILED);
 }

@@ -23,7 +23,8 @@ static inline void tutti__cycle_wait(lua_State *L, struct tutti__record *record)
     const struct tutti__record *parent = record->parent;
     if (record->lua->graph_watch_count != 0)
         tutti__graph_wait_begins(L, record);
-    record->wait = 0;
+    if ((record->flags & RECORD_JOINING) == 0) /* else its place is taken by what it has returned */
+        record->wait = 0;
     if (record->waiters_first != NULL || record->task != NULL
         || (parent != NULL && (parent->flags & RECORD_JOINING) != 0))
         tutti__cycle_suspect(record->lua, record, true);

@@ -11,7 +11,4 @@
 
 extern const luaL_Reg tutti__fs_functions[];
 
-/* Does the suspended record wait for a call of tutti.fs? */
-bool tutti__fs_is_wait(const struct tutti__record *record);
-
 #endif

@@ -7,6 +7,7 @@
 #include "lua/fs_call.h"
 
 #include "lua/fs.h"
+#include "lua/waits.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -246,16 +247,11 @@ static int wait_continue(lua_State *L, int status, lua_KContext context)
     return finish(L, box);
 }
 
-static void withdraw(struct tutti__record *record)
+void tutti__fs_withdraw(struct tutti__record *record)
 {
     struct tutti__fs_call *call = (struct tutti__fs_call *)record->op;
     call->record = NULL;
     ask_to_stop(call);
-}
-
-bool tutti__fs_is_wait(const struct tutti__record *record)
-{
-    return record->withdraw == withdraw;
 }
 
 static bool is_over(void *user)
@@ -313,5 +309,5 @@ int tutti__fs_perform(lua_State *L)
         return finish(L, box);
     }
     call->record = me;
-    return tutti__wait(L, withdraw, call, index, wait_continue);
+    return tutti__wait(L, WAITS_FOR_FS, call, index, wait_continue);
 }

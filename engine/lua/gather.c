@@ -9,6 +9,7 @@
  * has not either.
  */
 #include "lua/cycle.h"
+#include "lua/waits.h"
 
 #include <string.h>
 
@@ -35,15 +36,15 @@ bool tutti__gather_needs_all(const struct tutti__record *record)
 /* Stop waiting for the members that are left; cancel them if that was asked for. */
 static void let_go(lua_State *L, struct tutti__record *gather, bool cancel)
 {
-    struct tutti__waiter *deps = tutti__record_deps(gather);
+    struct tutti__deps *deps = tutti__record_deps(gather);
     struct tutti__lua *lua = gather->lua;
     bool telling = lua->telling;
     lua->telling = true; /* members must stay held until all have been looked at */
-    for (uint32_t i = 0; i < gather->deps_count; i++) {
-        struct tutti__record *member = deps[i].target;
+    for (uint32_t i = 0; i < deps->count; i++) {
+        struct tutti__record *member = deps->list[i].target;
         if (member == NULL)
             continue;
-        tutti__waiter_unlink(&deps[i]);
+        tutti__waiter_unlink(&deps->list[i]);
         if (cancel) {
             lua_pushnil(L);
             tutti__record_cancel(L, member);
@@ -78,7 +79,7 @@ static void settle_all_failed(lua_State *L, struct tutti__record *gather)
     tutti__record_push(L, gather);
     tutti__record_get_extra(L, -1, EXTRA_LIST);
     lua_newtable(L);
-    for (uint32_t i = 1; i <= gather->deps_count; i++) {
+    for (uint32_t i = 1; i <= tutti__record_deps(gather)->count; i++) {
         lua_rawgeti(L, -2, i);
         tutti__record_push_error(L, -1);
         lua_rawseti(L, -3, i);
@@ -86,7 +87,7 @@ static void settle_all_failed(lua_State *L, struct tutti__record *gather)
     }
     struct tutti__record *current = lua->current;
     lua->current = gather;
-    tutti__error_push(L, lua, "group", "none of %d tasks succeeded", (int)gather->deps_count);
+    tutti__error_push(L, lua, "group", "none of %d tasks succeeded", (int)tutti__record_deps(gather)->count);
     lua->current = current;
     lua_insert(L, -2);
     tutti__error_set(L, -2, "errors");
@@ -103,7 +104,7 @@ static void member_of_all(lua_State *L, struct tutti__record *gather, struct tut
     if (member->state != TUTTI_TASK_DONE) {
         let_go(L, gather, false);
         settle_with_error_of(L, gather, member, member_index);
-    } else if (--gather->deps_left == 0) {
+    } else if (--tutti__record_deps(gather)->left == 0) {
         settle_done(L, gather);
     }
 }
@@ -113,10 +114,10 @@ static void member_of_any(lua_State *L, struct tutti__record *gather, struct tut
 {
     tutti__record_observe(member);
     if (member->state == TUTTI_TASK_DONE) {
-        gather->winner = at;
+        tutti__record_deps(gather)->winner = at;
         let_go(L, gather, tutti__gather_cancels(gather));
         settle_done(L, gather);
-    } else if (--gather->deps_left == 0) {
+    } else if (--tutti__record_deps(gather)->left == 0) {
         settle_all_failed(L, gather);
     }
 }
@@ -124,7 +125,7 @@ static void member_of_any(lua_State *L, struct tutti__record *gather, struct tut
 static void member_of_race(lua_State *L, struct tutti__record *gather, struct tutti__record *member,
                            int member_index, uint32_t at)
 {
-    gather->winner = at;
+    tutti__record_deps(gather)->winner = at;
     let_go(L, gather, tutti__gather_cancels(gather));
     if (member->state == TUTTI_TASK_DONE)
         settle_done(L, gather);
@@ -138,7 +139,7 @@ static void wake_takers(lua_State *L, struct tutti__record *gather)
     while (gather->waiters_first != NULL) {
         struct tutti__waiter *waiter = gather->waiters_first;
         tutti__waiter_unlink(waiter);
-        waiter->fire(L, waiter, gather);
+        tutti__waiter_fire(L, waiter, gather);
     }
 }
 
@@ -147,9 +148,9 @@ static void member_of_completed(lua_State *L, struct tutti__record *gather, int 
     tutti__record_push(L, gather);
     lua_getiuservalue(L, -1, tutti__record_uv_args(gather));
     lua_pushvalue(L, member_index);
-    lua_rawseti(L, -2, ++gather->collected);
+    lua_rawseti(L, -2, ++tutti__record_deps(gather)->collected);
     lua_pop(L, 2);
-    gather->deps_left--;
+    tutti__record_deps(gather)->left--;
     wake_takers(L, gather);
 }
 
@@ -162,7 +163,7 @@ static void member_settled(lua_State *L, struct tutti__record *gather, uint32_t 
         break;
     case GATHER_SETTLE:
         tutti__record_observe(member);
-        if (--gather->deps_left == 0)
+        if (--tutti__record_deps(gather)->left == 0)
             settle_done(L, gather);
         break;
     case GATHER_ANY:
@@ -177,10 +178,10 @@ static void member_settled(lua_State *L, struct tutti__record *gather, uint32_t 
     }
 }
 
-static void fire(lua_State *L, struct tutti__waiter *waiter, struct tutti__record *target)
+void tutti__gather_fire(lua_State *L, struct tutti__waiter *waiter, struct tutti__record *target)
 {
     struct tutti__record *gather = waiter->owner;
-    uint32_t at = (uint32_t)(waiter - tutti__record_deps(gather)) + 1;
+    uint32_t at = (uint32_t)(waiter - tutti__record_deps(gather)->list) + 1;
     if (tutti__record_is_settled(gather))
         return; /* decided while this telling went on */
     tutti__record_push(L, target);
@@ -236,16 +237,15 @@ static uint32_t copy_list(lua_State *L, struct tutti__lua *lua, const char *name
 /* Link every member that has not settled. The list is at `list`; the gather is held. */
 static void link_pending(lua_State *L, struct tutti__record *gather, int list)
 {
-    struct tutti__waiter *deps = tutti__record_deps(gather);
-    for (uint32_t i = 0; i < gather->deps_count; i++) {
+    struct tutti__deps *deps = tutti__record_deps(gather);
+    for (uint32_t i = 0; i < deps->count; i++) {
         lua_rawgeti(L, list, i + 1);
         struct tutti__record *member = (struct tutti__record *)lua_touserdata(L, -1);
         if (!tutti__record_is_settled(member)) {
-            deps[i].owner = gather;
-            deps[i].fire = fire;
+            deps->list[i].owner = gather;
             if (member->kind == RECORD_REMOTE)
                 tutti__proxy_arm(L, member, -1);
-            tutti__waiter_link(&deps[i], member);
+            tutti__waiter_link(&deps->list[i], member);
         }
         lua_pop(L, 1);
     }
@@ -255,10 +255,10 @@ static void link_pending(lua_State *L, struct tutti__record *gather, int list)
  * may decide, and then the pending ones are let go. */
 static void link_members(lua_State *L, struct tutti__record *gather, int list)
 {
-    struct tutti__waiter *deps = tutti__record_deps(gather);
+    const struct tutti__deps *deps = tutti__record_deps(gather);
     link_pending(L, gather, list);
-    for (uint32_t i = 0; i < gather->deps_count && !tutti__record_is_settled(gather); i++) {
-        if (deps[i].target != NULL)
+    for (uint32_t i = 0; i < deps->count && !tutti__record_is_settled(gather); i++) {
+        if (deps->list[i].target != NULL)
             continue;
         lua_rawgeti(L, list, i + 1);
         struct tutti__record *member = (struct tutti__record *)lua_touserdata(L, -1);
@@ -281,7 +281,7 @@ static struct tutti__record *new_gather(lua_State *L, enum gather kind, const ch
     struct tutti__record *gather = tutti__record_new(L, lua, RECORD_GATHER, count, kind == GATHER_COMPLETED);
     gather->gather = (uint8_t)((unsigned)kind | (cancels ? (unsigned)GATHER_CANCELS : 0u));
     gather->state = TUTTI_TASK_WAITING;
-    gather->deps_left = count;
+    tutti__record_deps(gather)->left = count;
     lua_pushvalue(L, 3);
     tutti__record_set_extra(L, 4, EXTRA_LIST);
     lua_pushstring(L, name);
@@ -298,7 +298,7 @@ static int gather(lua_State *L, enum gather kind, const char *name)
     tutti__record_adopt(tutti__owner(lua), record);
     bool telling = lua->telling;
     lua->telling = true;
-    if (record->deps_count == 0)
+    if (tutti__record_deps(record)->count == 0)
         settle_done(L, record);
     else
         link_members(L, record, 3);
@@ -334,28 +334,16 @@ static int l_race(lua_State *L)
 
 /* ---- completed ---------------------------------------------------------------------------- */
 
-static void taker_withdraw(struct tutti__record *record)
-{
-    tutti__waiter_unlink(&record->await);
-}
-
 struct tutti__record *tutti__gather_taken_from(const struct tutti__record *record)
 {
-    return record->withdraw == taker_withdraw ? record->await.target : NULL;
-}
-
-static void taker_fire(lua_State *L, struct tutti__waiter *waiter, struct tutti__record *target)
-{
-    (void)L;
-    (void)target;
-    tutti__wait_end(waiter->owner);
+    return record->waits_for == WAITS_FOR_MEMBER ? record->await.target : NULL;
 }
 
 static bool has_next(void *user)
 {
     const struct tutti__record *gather = (const struct tutti__record *)user;
-    return gather->winner < gather->collected || gather->deps_left == 0
-        || tutti__record_is_settled(gather);
+    const struct tutti__deps *deps = tutti__record_deps(gather);
+    return deps->winner < deps->collected || deps->left == 0 || tutti__record_is_settled(gather);
 }
 
 static int next_continue(lua_State *L, int status, lua_KContext context);
@@ -363,12 +351,13 @@ static int next_continue(lua_State *L, int status, lua_KContext context);
 /* The next member that has settled, or nil after the last. Stack: [1] the gather. */
 static int next_completed(lua_State *L, struct tutti__record *gather)
 {
-    if (gather->winner < gather->collected) {
+    struct tutti__deps *deps = tutti__record_deps(gather);
+    if (deps->winner < deps->collected) {
         lua_getiuservalue(L, 1, tutti__record_uv_args(gather));
-        lua_rawgeti(L, -1, ++gather->winner);
+        lua_rawgeti(L, -1, ++deps->winner);
         return 1;
     }
-    if (gather->deps_left == 0 || tutti__record_is_settled(gather)) {
+    if (deps->left == 0 || tutti__record_is_settled(gather)) {
         lua_pushnil(L);
         return 1;
     }
@@ -378,10 +367,9 @@ static int next_completed(lua_State *L, struct tutti__record *gather)
             return tutti__block_refused(L);
         return next_completed(L, gather);
     }
-    me->await.fire = taker_fire;
     tutti__waiter_link(&me->await, gather);
     tutti__cycle_wait(L, me);
-    return tutti__wait(L, taker_withdraw, NULL, 0, next_continue);
+    return tutti__wait(L, WAITS_FOR_MEMBER, NULL, 0, next_continue);
 }
 
 static int next_continue(lua_State *L, int status, lua_KContext context)
@@ -398,7 +386,7 @@ static int next_continue(lua_State *L, int status, lua_KContext context)
 static int l_completed_new(lua_State *L)
 {
     struct tutti__record *record = new_gather(L, GATHER_COMPLETED, "completed");
-    lua_createtable(L, (int)record->deps_count, 0);
+    lua_createtable(L, (int)tutti__record_deps(record)->count, 0);
     lua_setiuservalue(L, 4, tutti__record_uv_args(record));
     link_members(L, record, 3);
     lua_settop(L, 4);
@@ -420,7 +408,8 @@ static int l_completed_close(lua_State *L)
     if (tutti__record_is_settled(record))
         return 0;
     let_go(L, record, tutti__gather_cancels(record));
-    record->collected = record->winner; /* what was not taken is not handed out any more */
+    struct tutti__deps *deps = tutti__record_deps(record);
+    deps->collected = deps->winner; /* what was not taken is not handed out any more */
     lua_pushnil(L);
     tutti__record_settle(L, record, TUTTI_TASK_DONE);
     return 0;
@@ -445,8 +434,9 @@ int tutti__gather_push_results(lua_State *L, struct tutti__record *gather, int i
 {
     tutti__record_get_extra(L, index, EXTRA_LIST);
     int list = lua_gettop(L);
-    if (gather->winner != 0) {
-        lua_rawgeti(L, list, gather->winner);
+    const struct tutti__deps *deps = tutti__record_deps(gather);
+    if (deps->winner != 0) {
+        lua_rawgeti(L, list, deps->winner);
         struct tutti__record *member = (struct tutti__record *)lua_touserdata(L, -1);
         int count = tutti__record_push_results(L, member, list + 1, false);
         lua_rotate(L, list, count);
@@ -454,8 +444,8 @@ int tutti__gather_push_results(lua_State *L, struct tutti__record *gather, int i
         return count;
     }
     bool whole = gather_kind(gather) == GATHER_SETTLE;
-    lua_createtable(L, (int)gather->deps_count, 0);
-    for (uint32_t i = 1; i <= gather->deps_count; i++) {
+    lua_createtable(L, (int)deps->count, 0);
+    for (uint32_t i = 1; i <= deps->count; i++) {
         lua_rawgeti(L, list, i);
         int at = lua_gettop(L);
         struct tutti__record *member = (struct tutti__record *)lua_touserdata(L, at);

@@ -26,7 +26,7 @@ enum { UV_ENTRY = UV_COUNT + 1 };
 /* Of a child of a run: was it made by l_start? */
 static bool is_node(const struct tutti__record *child)
 {
-    return child->kind == RECORD_LOCAL && child->deps_count == 1;
+    return child->kind == RECORD_LOCAL && tutti__record_deps_count(child) == 1;
 }
 
 bool tutti__graph_is_task(const struct tutti__record *record)
@@ -154,7 +154,7 @@ static int l_set_place(lua_State *L)
 
 static void make_ready(struct tutti__record *record)
 {
-    record->deps_left = 0;
+    tutti__record_deps(record)->left = 0;
     record->state = TUTTI_TASK_READY;
     tutti__ready_push(record->lua, record);
 }
@@ -179,7 +179,7 @@ static struct tutti__record *start(lua_State *L)
     lua_setiuservalue(L, RECORD, tutti__record_uv_args(record));
     lua_pushvalue(L, RECORD + START_ENTRY);
     lua_setiuservalue(L, RECORD, UV_ENTRY);
-    record->deps_left = 1;
+    tutti__record_deps(record)->left = 1;
     lua_settop(L, RECORD);
     tutti__start_own(L, record, RECORD, false);
     return record;

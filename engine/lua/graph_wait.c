@@ -115,9 +115,9 @@ static void walk_children(struct walk *walk, const struct tutti__record *record)
 
 static void walk_deps(struct walk *walk, struct tutti__record *record)
 {
-    struct tutti__waiter *deps = tutti__record_deps(record);
-    for (uint32_t i = 0; i < record->deps_count; i++)
-        walk_to(walk, deps[i].target);
+    const struct tutti__deps *deps = tutti__record_deps(record);
+    for (uint32_t i = 0; i < tutti__record_deps_count(record); i++)
+        walk_to(walk, deps->list[i].target);
 }
 
 static void add_found(struct walk *walk)
@@ -141,7 +141,7 @@ static void walk_from(struct walk *walk, struct tutti__record *record)
         add_found(walk);
     } else if (record->kind == RECORD_LOCAL && (record->flags & RECORD_STARTED) == 0) {
         walk_deps(walk, record);
-    } else if (record->kind == RECORD_LOCAL && record->withdraw != NULL) {
+    } else if (record->kind == RECORD_LOCAL && record->waits_for != WAITS_FOR_NOTHING) {
         if (record->scope != NULL && (record->scope->flags & RECORD_JOINING) != 0)
             walk_children(walk, record->scope);
         else
@@ -182,17 +182,12 @@ static int l_lent(lua_State *L)
     return 0;
 }
 
-static void place_withdraw(struct tutti__record *record)
-{
-    (void)record; /* the ticket that waits for its place is looked at again when its turn comes */
-}
-
 /* core.graph_resume(task): it has its place back   [-1, +0, v] */
 static int l_resume(lua_State *L)
 {
     struct tutti__record *record = tutti__record_check(L, tutti__lua_of(L), 1);
     record->flags &= ~(uint32_t)RECORD_LENT;
-    if (record->withdraw == place_withdraw)
+    if (record->waits_for == WAITS_FOR_PLACE)
         tutti__wait_end(record);
     return 0;
 }
@@ -209,7 +204,7 @@ bool tutti__graph_take_back(lua_State *L, struct tutti__record *record)
     if (has)
         record->flags &= ~(uint32_t)RECORD_LENT;
     else
-        record->withdraw = place_withdraw;
+        record->waits_for = WAITS_FOR_PLACE;
     return has;
 }
 

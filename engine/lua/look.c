@@ -44,9 +44,9 @@ static void list_children(struct listing *listing, const struct tutti__record *r
 
 static void list_deps(struct listing *listing, struct tutti__record *record)
 {
-    struct tutti__waiter *deps = tutti__record_deps(record);
-    for (uint32_t i = 0; i < record->deps_count; i++)
-        list(listing, deps[i].target);
+    const struct tutti__deps *deps = tutti__record_deps(record);
+    for (uint32_t i = 0; i < tutti__record_deps_count(record); i++)
+        list(listing, deps->list[i].target);
 }
 
 /* ---- one task ----------------------------------------------------------------------------- */
@@ -87,7 +87,7 @@ static int l_waits_of(lua_State *L)
         list_children(&listing, record);
     else if (record->kind == RECORD_LOCAL && (record->flags & RECORD_STARTED) == 0)
         list_deps(&listing, record);
-    else if (record->kind == RECORD_LOCAL && record->withdraw != NULL) {
+    else if (record->kind == RECORD_LOCAL && record->waits_for != WAITS_FOR_NOTHING) {
         if (record->scope != NULL && (record->scope->flags & RECORD_JOINING) != 0)
             list_children(&listing, record->scope);
         else

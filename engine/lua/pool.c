@@ -12,6 +12,7 @@
  */
 #include "lua/pool.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -202,7 +203,46 @@ struct tutti__listener {
     struct tutti__cancel_hook hook;
     struct tutti__lua *lua;
     struct tutti__record *record; /* NULL: it has settled meanwhile */
+    const char *label;            /* of the record */
 };
+
+/* The signal handler of stuck.c may look at any moment: while LISTENS is set, `listener` is one or NULL;
+ * while it is not, `label` is a text or NULL. */
+static void put_listener(struct tutti__record *record, struct tutti__listener *listener)
+{
+    listener->label = record->label;
+    record->label = NULL;
+    atomic_signal_fence(memory_order_seq_cst);
+    record->flags |= RECORD_LISTENS;
+    atomic_signal_fence(memory_order_seq_cst);
+    record->listener = listener;
+}
+
+static struct tutti__listener *take_listener(struct tutti__record *record)
+{
+    struct tutti__listener *listener = record->listener;
+    record->listener = NULL;
+    atomic_signal_fence(memory_order_seq_cst);
+    record->flags &= ~(uint32_t)RECORD_LISTENS;
+    atomic_signal_fence(memory_order_seq_cst);
+    record->label = listener->label;
+    return listener;
+}
+
+void tutti__pool_set_label(struct tutti__record *record, const char *label)
+{
+    if ((record->flags & RECORD_LISTENS) != 0)
+        record->listener->label = label;
+    else
+        record->label = label;
+}
+
+const char *tutti__pool_label(const struct tutti__record *record)
+{
+    if ((record->flags & RECORD_LISTENS) == 0)
+        return record->label;
+    return record->listener == NULL ? NULL : record->listener->label;
+}
 
 static int cancel_listened(lua_State *L)
 {
@@ -218,10 +258,11 @@ static void on_cancel(struct tutti__post *post)
         (struct tutti__listener *)(void *)((char *)post - offsetof(struct tutti__cancel_hook, post));
     struct tutti__record *record = listener->record;
     struct tutti__lua *lua = listener->lua;
+    if (record != NULL)
+        (void)take_listener(record);
     free(listener);
     if (record == NULL)
         return;
-    record->listener = NULL;
     (void)tutti__door(lua, cancel_listened, record);
 }
 
@@ -234,17 +275,16 @@ void tutti__pool_listen(struct tutti__record *record)
     listener->record = record;
     listener->hook.home = record->lua->home;
     listener->hook.post.fn = on_cancel;
-    record->listener = listener;
+    put_listener(record, listener);
     if (!tutti__task_set_cancel_hook(record->task, &listener->hook))
         tutti__home_post_urgent(listener->hook.home, &listener->hook.post);
 }
 
 void tutti__pool_unlisten(struct tutti__record *record)
 {
-    struct tutti__listener *listener = record->listener;
-    record->listener = NULL;
-    if (listener == NULL)
+    if ((record->flags & RECORD_LISTENS) == 0)
         return;
+    struct tutti__listener *listener = take_listener(record);
     if (tutti__task_take_cancel_hook(record->task, &listener->hook))
         free(listener);
     else
@@ -286,8 +326,7 @@ static void push_env(lua_State *L, bool is_wanted)
     tutti__record_set_extra(L, 1, EXTRA_ENV);
 }
 
-/* Runs in the task's coroutine: [1] record, [2] handler -> function, results, arguments. */
-static int push_call(lua_State *L, struct tutti__record *record)
+int tutti__pool_push_call(lua_State *L, struct tutti__record *record)
 {
     struct job *job = (struct job *)record->op;
     record->op = NULL;
@@ -309,7 +348,6 @@ static int begin(lua_State *L)
     lua_pushstring(L, call->job->name->text);
     tutti__record_set_name(L, 2);
     record->flags |= RECORD_EXPORT_HOME | RECORD_OBSERVED | RECORD_QUIET;
-    record->start = push_call;
     record->op = call->job;
     record->priority = call->job->priority;
     tutti_task_ref(call->self);

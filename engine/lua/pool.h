@@ -24,6 +24,15 @@ void tutti__pool_listen(struct tutti__record *record);
 /* The settled record's task is about to be settled: no cancellation is listened for any more. */
 void tutti__pool_unlisten(struct tutti__record *record);
 
+/* The name of a started record as text that Lua keeps, or NULL: note it / ask. Asked for also in a signal
+ * handler of the home. */
+void tutti__pool_set_label(struct tutti__record *record, const char *label);
+const char *tutti__pool_label(const struct tutti__record *record);
+
+/* In the coroutine of a pool task's body, [1] record, [2] handler: push the function, the results of what
+ * it comes after and the arguments, and return how many follow the function. May raise. */
+int tutti__pool_push_call(lua_State *L, struct tutti__record *record);
+
 /* Push the _ENV of the pool task that `record` is or descends from, or nil. */
 void tutti__pool_push_env(lua_State *L, struct tutti__record *record);
 

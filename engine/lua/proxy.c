@@ -106,6 +106,8 @@ void tutti__proxy_arm(lua_State *L, struct tutti__record *record, int index)
 
 void tutti__proxy_forget(struct tutti__record *record)
 {
+    if (record->kind != RECORD_REMOTE)
+        return;
     if (record->edge != NULL)
         record->edge->record = NULL;
     record->edge = NULL;

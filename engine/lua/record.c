@@ -14,9 +14,18 @@
 #include "lua/stuck.h"
 #include "lua/supervise.h"
 
-struct tutti__waiter *tutti__record_deps(struct tutti__record *record)
+struct tutti__deps *tutti__record_deps(const struct tutti__record *record)
 {
-    return (struct tutti__waiter *)(record + 1);
+    return (struct tutti__deps *)(uintptr_t)(record + 1);
+}
+
+static size_t size_behind(enum tutti__record_kind kind, uint32_t deps)
+{
+    if (kind == RECORD_SCOPE)
+        return sizeof(struct tutti__scope);
+    if (kind == RECORD_GATHER || deps > 0)
+        return sizeof(struct tutti__deps) + deps * sizeof(struct tutti__waiter);
+    return 0;
 }
 
 static void set_metatable(lua_State *L, struct tutti__lua *lua, enum tutti__record_kind kind)
@@ -36,21 +45,23 @@ static void set_metatable(lua_State *L, struct tutti__lua *lua, enum tutti__reco
 struct tutti__record *tutti__record_new(lua_State *L, struct tutti__lua *lua,
                                         enum tutti__record_kind kind, uint32_t deps, bool has_args)
 {
-    size_t size = sizeof(struct tutti__record)
-        + (kind == RECORD_SCOPE ? sizeof(struct tutti__scope) : deps * sizeof(struct tutti__waiter));
+    size_t size = sizeof(struct tutti__record) + size_behind(kind, deps);
     int values = (kind == RECORD_LOCAL && deps <= TUTTI__AFTER_FEW ? (int)deps : 0) + has_args;
     struct tutti__record *record =
         (struct tutti__record *)lua_newuserdatauv(L, size, UV_COUNT + values);
     memset(record, 0, size);
     record->lua = lua;
-    record->kind = (uint8_t)kind;
+    record->kind = (unsigned)kind & 7u;
     record->priority = TUTTI__PRIORITY_NORMAL;
     lua->next_id++;
     record->id_low = (uint32_t)lua->next_id;
     record->id_high = (uint8_t)(lua->next_id >> 32); /* a task each microsecond for twelve days */
     record->born_ms = tutti__tick_ms(lua);
-    record->deps_count = deps;
     record->await.owner = record;
+    if (kind == RECORD_GATHER || deps > 0) {
+        record->flags = RECORD_DEPS;
+        tutti__record_deps(record)->count = deps;
+    }
     set_metatable(L, lua, kind);
     return record;
 }
@@ -375,4 +386,11 @@ void tutti__waiter_unlink(struct tutti__waiter *waiter)
     else
         waiter->prev->next = waiter->next;
     waiter->target = NULL;
+}
+
+void tutti__record_unlink_deps(struct tutti__record *record)
+{
+    struct tutti__deps *deps = tutti__record_deps(record);
+    for (uint32_t i = 0; i < tutti__record_deps_count(record); i++)
+        tutti__waiter_unlink(&deps->list[i]);
 }

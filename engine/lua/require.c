@@ -33,24 +33,6 @@ struct load {
 
 static int attempt(lua_State *L);
 
-static void load_withdraw(struct tutti__record *record)
-{
-    tutti__waiter_unlink(&record->await);
-}
-
-/* The owner has settled. */
-static void load_fire(lua_State *L, struct tutti__waiter *waiter, struct tutti__record *target)
-{
-    (void)L;
-    (void)target;
-    tutti__wait_end(waiter->owner);
-}
-
-bool tutti__require_is_wait(const struct tutti__record *record)
-{
-    return record->withdraw == load_withdraw;
-}
-
 static int wait_over(lua_State *L, int status, lua_KContext context)
 {
     (void)status;
@@ -65,10 +47,9 @@ static int wait_over(lua_State *L, int status, lua_KContext context)
 static int wait_for(lua_State *L, struct load *load)
 {
     struct tutti__record *me = tutti__wait_check(L, tutti__lua_of(L), "require");
-    me->await.fire = load_fire;
     tutti__waiter_link(&me->await, load->owner);
     tutti__cycle_wait(L, me);
-    return tutti__wait(L, load_withdraw, load, 0, wait_over);
+    return tutti__wait(L, WAITS_FOR_LOAD, load, 0, wait_over);
 }
 
 /* ---- loads -------------------------------------------------------------------------------- */
@@ -83,7 +64,7 @@ static int load_end(lua_State *L)
     struct tutti__waiter *next = NULL;
     for (struct tutti__waiter *at = load->owner->waiters_first; at != NULL; at = next) {
         next = at->next;
-        if (at->fire != load_fire || at->owner->op != load)
+        if (at->owner->waits_for != WAITS_FOR_LOAD || at->owner->op != load)
             continue;
         tutti__waiter_unlink(at);
         tutti__wait_end(at->owner);
@@ -104,7 +85,7 @@ static struct load *find_load(lua_State *L, const char *name)
 /* Would the current task wait for itself, through those that wait for each other's loads? */
 static bool is_own(const struct load *load, const struct tutti__record *me)
 {
-    while (load->owner != me && tutti__require_is_wait(load->owner))
+    while (load->owner != me && load->owner->waits_for == WAITS_FOR_LOAD)
         load = (const struct load *)load->owner->op;
     return load->owner == me;
 }

@@ -12,7 +12,4 @@
 /* Replace the global `require`. */
 void tutti__require_global(lua_State *L, struct tutti__lua *lua);
 
-/* Does the suspended record wait for a module that another task loads? That task is its await.target. */
-bool tutti__require_is_wait(const struct tutti__record *record);
-
 #endif

@@ -15,6 +15,7 @@
 #include "lua/coroutine.h"
 #include "lua/graph.h"
 #include "lua/interrupt.h"
+#include "lua/pool.h"
 #include "lua/start.h"
 #include "lua/stuck.h"
 #include "lua/trace.h"
@@ -89,7 +90,7 @@ static int body_continue(lua_State *L, int status, lua_KContext context)
 
 static int push_dependencies(lua_State *L, struct tutti__record *record)
 {
-    int count = (int)record->deps_count;
+    int count = (int)tutti__record_deps_count(record);
     luaL_checkstack(L, count + LUA_MINSTACK, "too many tasks to come after");
     for (int i = 1; i <= count; i++) {
         tutti__start_push_after(L, record, BODY_RECORD, (uint32_t)i);
@@ -126,8 +127,8 @@ static int body_main(lua_State *L)
     struct tutti__record *record = record_of(L);
     lua_pushcfunction(L, tutti__error_handler);
     int count = 0;
-    if (record->start != NULL) {
-        count = record->start(L, record); /* pushes the function and its arguments */
+    if ((record->flags & RECORD_EXPORT_HOME) != 0) {
+        count = tutti__pool_push_call(L, record);
     } else {
         lua_getiuservalue(L, BODY_RECORD, UV_BODY);
         if ((record->flags & RECORD_AFTER) != 0)

@@ -19,6 +19,7 @@
 #include "lua/duration.h"
 #include "lua/interrupt.h"
 #include "lua/supervise.h"
+#include "lua/waits.h"
 
 enum { AT_SCOPE = 1, AT_HANDLER, AT_BODY };
 
@@ -88,9 +89,8 @@ static void on_timer(struct tutti__timer *timer)
     (void)tutti__door(record->lua, expire, record);
 }
 
-static void on_sleep_over(lua_State *L, struct tutti__waiter *waiter, struct tutti__record *target)
+void tutti__scope_fire(lua_State *L, struct tutti__record *record, struct tutti__record *target)
 {
-    struct tutti__record *record = waiter->owner;
     tutti__scope_of(record)->sleep = NULL;
     if (target->state != TUTTI_TASK_DONE)
         return; /* the engine ends */
@@ -109,7 +109,6 @@ static void start_sleep(lua_State *L, struct tutti__record *record, uint64_t del
     struct tutti__record *proxy = tutti__proxy_push(L, record->lua, task);
     tutti_task_unref(task);
     tutti__proxy_arm(L, proxy, -1);
-    record->await.fire = on_sleep_over;
     record->await.owner = record;
     tutti__waiter_link(&record->await, proxy);
     tutti__scope_of(record)->sleep = proxy;
@@ -413,12 +412,6 @@ static int finish(lua_State *L, struct tutti__record *record)
     return lua_gettop(L) - AT_HANDLER;
 }
 
-static void join_withdraw(struct tutti__record *task)
-{
-    struct tutti__record *record = (struct tutti__record *)task->op;
-    record->flags &= ~(uint32_t)RECORD_JOINING;
-}
-
 static int join_continue(lua_State *L, int status, lua_KContext context);
 
 /* What was deferred has run; the list of errors is on top. */
@@ -467,7 +460,7 @@ static int join(lua_State *L, struct tutti__record *record)
         return (record->flags & RECORD_DEFER) != 0 ? clean_up(L) : finish(L, record);
     record->flags |= RECORD_JOINING;
     tutti__cycle_wait(L, lua->current);
-    return tutti__wait(L, join_withdraw, record, 0, join_continue);
+    return tutti__wait(L, WAITS_FOR_JOIN, record, 0, join_continue);
 }
 
 static int join_continue(lua_State *L, int status, lua_KContext context)
@@ -597,18 +590,6 @@ static int l_scope_start(lua_State *L)
 
 /* ---- limit -------------------------------------------------------------------------------- */
 
-static void turn_withdraw(struct tutti__record *task)
-{
-    tutti__waiter_unlink(&task->await);
-}
-
-static void turn_fire(lua_State *L, struct tutti__waiter *waiter, struct tutti__record *target)
-{
-    (void)L;
-    (void)target;
-    tutti__wait_end(waiter->owner);
-}
-
 /* Do as many run as may? One that waits for its turn here does not count, nor does `asker`: it would wait
  * for itself. */
 static bool is_full(const struct tutti__record *record, const struct tutti__record *asker)
@@ -619,7 +600,7 @@ static bool is_full(const struct tutti__record *record, const struct tutti__reco
         return false;
     for (const struct tutti__record *at = record->child_first; at != NULL; at = at->sibling_next) {
         bool is_task = at->kind == RECORD_LOCAL || at->kind == RECORD_REMOTE;
-        bool waits_here = at->withdraw == turn_withdraw && at->await.target == record;
+        bool waits_here = at->waits_for == WAITS_FOR_TURN && at->await.target == record;
         if (is_task && at != asker && !waits_here && ++running >= limit)
             return true;
     }
@@ -632,7 +613,7 @@ void tutti__scope_child_ended(lua_State *L, struct tutti__record *record)
     if (waiter == NULL || is_full(record, waiter->owner))
         return;
     tutti__waiter_unlink(waiter);
-    waiter->fire(L, waiter, record);
+    tutti__waiter_fire(L, waiter, record);
 }
 
 static int turn_continue(lua_State *L, int status, lua_KContext context);
@@ -648,10 +629,9 @@ static int l_scope_turn(lua_State *L)
     if (me == NULL)
         return tutti__usage(L, 1, "s:%s: the scope is full, and only a task can wait for its turn",
                             lua_tostring(L, 2));
-    me->await.fire = turn_fire;
     me->await.owner = me;
     tutti__waiter_link(&me->await, record);
-    return tutti__wait(L, turn_withdraw, NULL, 0, turn_continue);
+    return tutti__wait(L, WAITS_FOR_TURN, NULL, 0, turn_continue);
 }
 
 static int turn_continue(lua_State *L, int status, lua_KContext context)

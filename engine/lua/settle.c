@@ -103,7 +103,7 @@ static void tell(lua_State *L, struct tutti__record *record, int index)
     while (record->waiters_first != NULL) {
         struct tutti__waiter *waiter = record->waiters_first;
         tutti__waiter_unlink(waiter);
-        waiter->fire(L, waiter, record);
+        tutti__waiter_fire(L, waiter, record);
     }
     if (record->kind != RECORD_REMOTE && record->task != NULL)
         tutti__export_settle(L, record, index);
@@ -150,7 +150,7 @@ void tutti__record_settle(lua_State *L, struct tutti__record *record, enum tutti
     else
         store_outcome(L, record);
     record->state = (uint8_t)state;
-    record->withdraw = NULL;
+    record->waits_for = WAITS_FOR_NOTHING;
     record->flags |= RECORD_QUEUED;
     if ((record->flags & RECORD_IN_READY) != 0)
         tutti__ready_remove(lua, record);

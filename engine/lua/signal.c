@@ -23,6 +23,7 @@
 #include "lua/start.h"
 #include "lua/worker.h"
 #include "tutti_lua.h"
+#include "lua/waits.h"
 
 static const struct {
     const char *name;
@@ -212,7 +213,7 @@ void tutti__signals_close(struct tutti__signals *signals)
 /* ---- the task ------------------------------------------------------------------------------- */
 
 /* The record is being cancelled. */
-static void withdraw(struct tutti__record *record)
+void tutti__signal_withdraw(struct tutti__record *record)
 {
     struct tutti__signals *signals = tutti__shared_signals(record->lua->engine);
     for (int i = 0; i < NAMES; i++) {
@@ -288,7 +289,7 @@ static int l_signal(lua_State *L)
     tutti_task_ref(pending->task);
     tutti__proxy_bind(L, record, 2, pending->task);
     tutti__proxy_arm(L, record, 2);
-    record->withdraw = withdraw;
+    record->waits_for = WAITS_FOR_SIGNAL;
     add(signals, pending);
     if (!ask_refresh(lua, signals, which))
         return luaL_error(L, "not enough memory to wait for a signal");

@@ -14,6 +14,7 @@
 
 #include "lua/pool.h"
 #include "lua/worker.h"
+#include "lua/waits.h"
 
 /* ---- owner and place ---------------------------------------------------------------------- */
 
@@ -80,30 +81,21 @@ int tutti__start_submit(tutti_engine *engine, const tutti_task_desc *desc, tutti
 
 /* ---- dependencies ------------------------------------------------------------------------- */
 
-static void unlink_all(struct tutti__record *record)
+void tutti__start_fire(lua_State *L, struct tutti__record *record, struct tutti__record *target)
 {
-    struct tutti__waiter *deps = tutti__record_deps(record);
-    for (uint32_t i = 0; i < record->deps_count; i++)
-        tutti__waiter_unlink(&deps[i]);
-}
-
-static void dependency_settled(lua_State *L, struct tutti__waiter *waiter,
-                               struct tutti__record *target)
-{
-    struct tutti__record *record = waiter->owner;
     if (tutti__record_is_settled(record))
         return;
     bool run_on_skip = (record->flags & RECORD_RUN_ON_SKIP) != 0;
     if (run_on_skip)
         tutti__record_observe(target);
     if (run_on_skip || target->state == TUTTI_TASK_DONE) {
-        if (--record->deps_left > 0)
+        if (--tutti__record_deps(record)->left > 0)
             return;
         record->state = TUTTI_TASK_READY;
         tutti__ready_push(record->lua, record);
         return;
     }
-    unlink_all(record);
+    tutti__record_unlink_deps(record);
     tutti__record_push(L, target);
     tutti__record_push_error(L, -1);
     lua_remove(L, -2);
@@ -112,15 +104,15 @@ static void dependency_settled(lua_State *L, struct tutti__waiter *waiter,
 
 void tutti__start_keep_after(lua_State *L, struct tutti__record *record, int index, int list)
 {
-    if (record->deps_count == 0)
+    if (tutti__record_deps_count(record) == 0)
         return;
     record->flags |= RECORD_AFTER;
-    if (record->deps_count > TUTTI__AFTER_FEW) {
+    if (tutti__record_deps_count(record) > TUTTI__AFTER_FEW) {
         lua_pushvalue(L, list);
         tutti__record_set_extra(L, index, EXTRA_AFTER);
         return;
     }
-    for (uint32_t i = 1; i <= record->deps_count; i++) {
+    for (uint32_t i = 1; i <= tutti__record_deps_count(record); i++) {
         lua_rawgeti(L, list, i);
         lua_setiuservalue(L, index, UV_COUNT + (int)i);
     }
@@ -128,7 +120,7 @@ void tutti__start_keep_after(lua_State *L, struct tutti__record *record, int ind
 
 void tutti__start_push_after(lua_State *L, const struct tutti__record *record, int index, uint32_t i)
 {
-    if (record->deps_count <= TUTTI__AFTER_FEW) {
+    if (tutti__record_deps_count(record) <= TUTTI__AFTER_FEW) {
         lua_getiuservalue(L, index, UV_COUNT + (int)i);
         return;
     }
@@ -143,12 +135,12 @@ void tutti__start_drop_after(lua_State *L, struct tutti__record *record, int ind
     if ((record->flags & RECORD_AFTER) == 0)
         return;
     record->flags &= ~(uint32_t)RECORD_AFTER;
-    if (record->deps_count > TUTTI__AFTER_FEW) {
+    if (tutti__record_deps_count(record) > TUTTI__AFTER_FEW) {
         lua_pushnil(L);
         tutti__record_set_extra(L, index, EXTRA_AFTER);
         return;
     }
-    for (uint32_t i = 1; i <= record->deps_count; i++) {
+    for (uint32_t i = 1; i <= tutti__record_deps_count(record); i++) {
         lua_pushnil(L);
         lua_setiuservalue(L, index, UV_COUNT + (int)i);
     }
@@ -158,22 +150,21 @@ void tutti__start_drop_after(lua_State *L, struct tutti__record *record, int ind
  * returns true if there is one. */
 static bool link_dependencies(lua_State *L, struct tutti__record *record, int index)
 {
-    struct tutti__waiter *deps = tutti__record_deps(record);
+    struct tutti__deps *deps = tutti__record_deps(record);
     bool run_on_skip = (record->flags & RECORD_RUN_ON_SKIP) != 0;
-    for (uint32_t i = 0; i < record->deps_count; i++) {
+    for (uint32_t i = 0; i < deps->count; i++) {
         tutti__start_push_after(L, record, index, i + 1);
         struct tutti__record *target = (struct tutti__record *)lua_touserdata(L, -1);
         if (!tutti__record_is_settled(target)) {
             if (target->kind == RECORD_REMOTE)
                 tutti__proxy_arm(L, target, -1);
-            deps[i].owner = record;
-            deps[i].fire = dependency_settled;
-            tutti__waiter_link(&deps[i], target);
-            record->deps_left++;
+            deps->list[i].owner = record;
+            tutti__waiter_link(&deps->list[i], target);
+            deps->left++;
         } else if (run_on_skip) {
             tutti__record_observe(target);
         } else if (target->state != TUTTI_TASK_DONE) {
-            unlink_all(record);
+            tutti__record_unlink_deps(record);
             tutti__record_push_error(L, -1);
             lua_remove(L, -2);
             return true;
@@ -188,13 +179,13 @@ static void tie(lua_State *L, struct tutti__record *record, int index)
 {
     if (tutti__start_is_late(L, record))
         return;
-    if (record->deps_count > 0) {
+    if (tutti__record_deps_count(record) > 0) {
         int top = lua_gettop(L);
         bool skipped = link_dependencies(L, record, index);
         if (skipped)
             tutti__record_skip(L, record);
         lua_settop(L, top);
-        if (skipped || record->deps_left > 0)
+        if (skipped || tutti__record_deps(record)->left > 0)
             return;
     }
     record->state = TUTTI_TASK_READY;

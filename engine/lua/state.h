@@ -55,8 +55,15 @@ struct tutti__waiter {
     struct tutti__waiter *prev;
     struct tutti__record *target;
     struct tutti__record *owner;
-    /* `target` has settled and `waiter` is unlinked. Runs no Lua code. */
-    void (*fire)(lua_State *L, struct tutti__waiter *waiter, struct tutti__record *target);
+};
+
+/* Stands behind a record with RECORD_DEPS: what it waits for as a whole. */
+struct tutti__deps {
+    uint32_t count;
+    uint32_t left;      /* of those, how many it still waits for */
+    uint32_t winner;    /* GATHER: which member decided, or how many have been taken */
+    uint32_t collected; /* GATHER: how many wait to be taken, and have been */
+    struct tutti__waiter list[];
 };
 
 enum tutti__record_kind {
@@ -66,6 +73,25 @@ enum tutti__record_kind {
     RECORD_ROOT,
     RECORD_SCOPE,
     TUTTI__RECORD_KINDS,
+};
+
+/* What a record that is suspended waits for; how each is taken back stands in waits.c. */
+enum tutti__waits_for {
+    WAITS_FOR_NOTHING,
+    WAITS_FOR_TASK,         /* await, pawait */
+    WAITS_FOR_MEMBER,       /* the next of completed */
+    WAITS_FOR_LOAD,         /* of a module that another task requires */
+    WAITS_FOR_TURN,         /* in a scope that is full */
+    WAITS_FOR_SLEEP,        /* by a timer of this state */
+    WAITS_FOR_ENGINE_SLEEP, /* on a worker, where the engine has the timer */
+    WAITS_FOR_JOIN,         /* of the children of a scope, or of the task before its cleanup */
+    WAITS_FOR_OBJECT,       /* a channel, semaphore, event: waitlist.h */
+    WAITS_FOR_FS,
+    WAITS_FOR_UV,
+    WAITS_FOR_WAKE,         /* parked: supervise.c */
+    WAITS_FOR_PLACE,        /* that it has lent: graph_wait.c */
+    WAITS_FOR_SIGNAL,       /* REMOTE */
+    TUTTI__WAITS_FOR,
 };
 
 enum tutti__record_flag {
@@ -94,7 +120,8 @@ enum tutti__record_flag {
     RECORD_SUPERVISES = 1u << 24, /* is told of each child's end, and owns it: see supervise.c */
     RECORD_OWNS_SUPERVISOR = 1u << 25, /* among its children is, or was, one with SUPERVISES */
     RECORD_KILLED = 1u << 27,     /* LOCAL: cancelled, and its shields hold nothing off any more */
-    RECORD_LABELLED = 1u << 28,   /* LOCAL, started: `label` is there */
+    RECORD_LISTENS = 1u << 28,    /* not REMOTE: `listener` is in the place of `label`, see pool.c */
+    RECORD_DEPS = 1u << 31,       /* struct tutti__deps is behind it */
     RECORD_TOLD = 1u << 29,       /* its cancellation has been raised: the cleanup runs */
     RECORD_SUSPECT = 1u << 26,    /* in lua->cycle.suspects */
     RECORD_RUNS_GRAPH = 1u << 22, /* with SUPERVISES: its children are tasks of a graph, see graph.c */
@@ -136,26 +163,15 @@ struct tutti__record {
     struct tutti__waiter *waiters_first; /* whose `prev` is the last one */
     lua_State *co;                       /* LOCAL: while started */
     union {
-        struct tutti__listener *listener; /* not REMOTE, while `task` may be cancelled by others: pool.c */
+        const char *label; /* LOCAL, started: its name, NULL if it has none; see stuck.h */
+        struct tutti__listener *listener; /* while it LISTENS; keeps the label */
         struct tutti__edge_home *edge;    /* REMOTE, while ARMED; see proxy.c */
     };
     tutti_task *task; /* REMOTE: what it stands for (a reference); LOCAL: its export */
-    /* While suspended: takes the wait back, so that the record can be resumed for another reason. */
-    void (*withdraw)(struct tutti__record *record);
-    void *op; /* what `withdraw` is about */
-    union {
-        /* LOCAL, not started. Not NULL: pushes the function and its arguments in place of UV_BODY and
-         * the arguments, and returns how many arguments; may raise. */
-        int (*start)(lua_State *L, struct tutti__record *record);
-        const char *label; /* once LABELLED: its name, see stuck.h */
-        struct {           /* GATHER */
-            uint32_t winner;    /* which member decided, or how many have been taken */
-            uint32_t collected; /* how many wait to be taken, and have been */
-        };
-    };
+    void *op; /* what the wait is about; of a pool task that has not begun: the job */
     union {
         struct tutti__waiter await; /* linked while it awaits a record of this state */
-        struct tutti__timer nap;    /* while `withdraw` is that of a sleep, see await.c */
+        struct tutti__timer nap;    /* while it waits for a SLEEP, see await.c */
         struct {
             struct tutti__record *ready_next; /* while in a ready queue, or in the list of settled records */
             struct tutti__record *ready_prev; /* while in a ready queue */
@@ -165,19 +181,16 @@ struct tutti__record {
     uint32_t slot; /* 0 = none */
     uint32_t flags;
     union {
-        uint32_t deps_left; /* GATHER; LOCAL, not started */
-        uint32_t wait;      /* LOCAL, started: the number of its wait, see cycle.c */
+        uint32_t args_count;   /* LOCAL, not started */
+        uint32_t wait;         /* LOCAL, started: the number of its wait, see cycle.c */
+        uint32_t result_count; /* once the body has returned */
     };
-    uint32_t deps_count;
     int32_t line;           /* where it was started: source is an index into lua->sources */
     uint32_t source;
-    union {
-        uint32_t args_count;   /* LOCAL, not started */
-        uint32_t result_count; /* once done */
-    };
     uint32_t born_ms;       /* when it was made, see tree.h */
     uint8_t id_high;
-    uint8_t kind;
+    uint8_t kind : 3;      /* enum tutti__record_kind */
+    uint8_t waits_for : 5; /* enum tutti__waits_for */
     uint8_t state; /* enum tutti_task_state */
     union {
         uint8_t priority; /* LOCAL, REMOTE */
@@ -388,16 +401,23 @@ void tutti__lua_helper(lua_State *L, struct tutti__lua *lua, const char *name);
 struct tutti__record *tutti__record_new(lua_State *L, struct tutti__lua *lua,
                                         enum tutti__record_kind kind, uint32_t deps, bool has_args);
 
+/* The waiters behind a record with RECORD_DEPS / how many there are, also without that flag. */
+struct tutti__deps *tutti__record_deps(const struct tutti__record *record);
+static inline uint32_t tutti__record_deps_count(const struct tutti__record *record)
+{
+    return (record->flags & RECORD_DEPS) != 0 ? tutti__record_deps(record)->count : 0;
+}
+
+/* Take back all that it waits for as a whole. */
+void tutti__record_unlink_deps(struct tutti__record *record);
+
 /* The user value that has the arguments (see args_count) of a LOCAL record until it starts, or what has
  * settled of a `completed`. Nil in a record made without. */
 static inline int tutti__record_uv_args(const struct tutti__record *record)
 {
-    bool has_deps = record->kind == RECORD_LOCAL && record->deps_count <= TUTTI__AFTER_FEW;
-    return UV_COUNT + 1 + (has_deps ? (int)record->deps_count : 0);
+    uint32_t deps = record->kind == RECORD_LOCAL ? tutti__record_deps_count(record) : 0;
+    return UV_COUNT + 1 + (deps <= TUTTI__AFTER_FEW ? (int)deps : 0);
 }
-
-/* The waiters behind a record made with deps > 0. */
-struct tutti__waiter *tutti__record_deps(struct tutti__record *record);
 
 /* Give it a slot (the userdata is at `index`) / push the userdata of a record that has one. */
 void tutti__record_hold(lua_State *L, struct tutti__record *record, int index);
@@ -453,7 +473,7 @@ static inline uint64_t tutti__record_id(const struct tutti__record *record)
     return (uint64_t)record->id_high << 32 | record->id_low;
 }
 
-/* Link / unlink a wait. `waiter->owner` and `fire` are set by the caller. */
+/* Link / unlink a wait. `waiter->owner` is set by the caller. */
 void tutti__waiter_link(struct tutti__waiter *waiter, struct tutti__record *target);
 void tutti__waiter_unlink(struct tutti__waiter *waiter);
 
@@ -561,13 +581,20 @@ void tutti__run_record(lua_State *L, struct tutti__record *record);
 
 /**
  * Suspend the current task of `L` until something calls tutti__wait_end on it; then `k` goes on. To be
- * returned from a C function: return tutti__wait(L, ...). `withdraw` takes the wait back.
+ * returned from a C function: return tutti__wait(L, ...).
  */
-int tutti__wait(lua_State *L, void (*withdraw)(struct tutti__record *), void *op, lua_KContext context,
+int tutti__wait(lua_State *L, enum tutti__waits_for what, void *op, lua_KContext context,
                 lua_KFunction k);
 
 /* The same for who knows that task, in front of return lua_yieldk(L, 0, context, k). */
-void tutti__wait_begin(struct tutti__record *record, void (*withdraw)(struct tutti__record *), void *op);
+void tutti__wait_begin(struct tutti__record *record, enum tutti__waits_for what, void *op);
+
+/* Take its wait back, if it has one, so that it can be resumed for another reason (waits.c). */
+void tutti__wait_withdraw(struct tutti__record *record);
+
+/* The waiter has been unlinked from what it waited for, which has settled (or, of those that wait for
+ * something of it, has that): do what the wait was for. Runs no Lua code (waits.c). */
+void tutti__waiter_fire(lua_State *L, struct tutti__waiter *waiter, struct tutti__record *target);
 
 /* The wait is over: the record becomes ready. */
 void tutti__wait_end(struct tutti__record *record);

@@ -10,6 +10,8 @@
  */
 #include "lua/stuck.h"
 
+#include "lua/pool.h"
+
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,10 +22,8 @@ void tutti__stuck_note_name(lua_State *L, struct tutti__record *record, int inde
 {
     if ((record->flags & RECORD_NAMED) == 0)
         return;
-    if (tutti__record_get_name(L, index) == LUA_TSTRING) {
-        record->label = lua_tostring(L, -1);
-        record->flags |= RECORD_LABELLED;
-    }
+    if (tutti__record_get_name(L, index) == LUA_TSTRING)
+        tutti__pool_set_label(record, lua_tostring(L, -1));
     lua_pop(L, 1);
 }
 
@@ -83,8 +83,9 @@ static void add_record(struct text *text, const struct tutti__record *record)
 {
     const struct tutti__lua *lua = record->lua;
     const char *source = record->source < lua->source_texts_size ? lua->source_texts[record->source] : NULL;
-    if ((record->flags & RECORD_LABELLED) != 0) {
-        add_text(text, record->label);
+    const char *label = tutti__pool_label(record);
+    if (label != NULL) {
+        add_text(text, label);
     } else if (source != NULL) {
         add_text(text, source + 1);
         add_text(text, ":");

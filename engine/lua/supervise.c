@@ -13,14 +13,9 @@
 
 /* ---- sleeping ----------------------------------------------------------------------------- */
 
-static void park_withdraw(struct tutti__record *record)
-{
-    (void)record; /* nothing refers to one that is parked */
-}
-
 void tutti__supervise_wake(struct tutti__record *record)
 {
-    if (record->withdraw == park_withdraw)
+    if (record->waits_for == WAITS_FOR_WAKE)
         tutti__wait_end(record);
 }
 
@@ -51,7 +46,7 @@ static int l_park(lua_State *L)
         return luaL_error(L, "core.park outside any task");
     if ((me->flags & RECORD_SUPERVISES) != 0 && has_ended_children(L, me))
         return 0;
-    return tutti__wait(L, park_withdraw, NULL, 0, park_continue);
+    return tutti__wait(L, WAITS_FOR_WAKE, NULL, 0, park_continue);
 }
 
 /* core.wake(task): end its core.park; nothing if it is not parked   [-1, +0, v] */

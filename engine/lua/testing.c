@@ -175,9 +175,9 @@ static void push_line(lua_State *L, lua_State *co)
 static void push_target(lua_State *L, const struct tutti__record *record)
 {
     struct tutti__record *target = tutti__await_target(record);
-    const struct tutti__waiter *deps = tutti__record_deps((struct tutti__record *)(uintptr_t)record);
-    for (uint32_t i = 0; i < record->deps_count && target == NULL; i++)
-        target = deps[i].target;
+    const struct tutti__deps *deps = tutti__record_deps(record);
+    for (uint32_t i = 0; i < tutti__record_deps_count(record) && target == NULL; i++)
+        target = deps->list[i].target;
     if (target == NULL) {
         lua_pushliteral(L, "");
         return;
@@ -238,11 +238,7 @@ static void cancel_rest(lua_State *L, struct tutti__testing *test, const char *r
 /* A task that would not end although it was cancelled: nobody will run it again. */
 static void abandon(lua_State *L, struct tutti__record *record)
 {
-    if (record->withdraw != NULL) {
-        void (*withdraw)(struct tutti__record *) = record->withdraw;
-        record->withdraw = NULL;
-        withdraw(record);
-    }
+    tutti__wait_withdraw(record);
     record->co = NULL;
     tutti__error_push(L, record->lua, "cancelled", "cancelled: it had not ended when its test did");
     tutti__record_settle(L, record, TUTTI_TASK_CANCELLED);

@@ -53,13 +53,13 @@ static void push_target(lua_State *L, struct tutti__record *target, int more)
 /* Of a WAITING task or a gather: the first member that has not settled. */
 static void push_members(lua_State *L, struct tutti__record *record)
 {
-    const struct tutti__waiter *deps = tutti__record_deps(record);
+    const struct tutti__deps *deps = tutti__record_deps(record);
     struct tutti__record *first = NULL;
     int count = 0;
-    for (uint32_t i = 0; i < record->deps_count; i++) {
-        if (deps[i].target == NULL)
+    for (uint32_t i = 0; i < tutti__record_deps_count(record); i++) {
+        if (deps->list[i].target == NULL)
             continue;
-        first = first == NULL ? deps[i].target : first;
+        first = first == NULL ? deps->list[i].target : first;
         count++;
     }
     if (first == NULL)
@@ -87,13 +87,13 @@ static void push_suspended(lua_State *L, struct tutti__record *record)
         push_target(L, record->scope, 0);
     else if (tutti__sleep_deadline(record, &deadline_ns))
         push_sleep(L, record, deadline_ns);
-    else if (record->withdraw == tutti__proxy_abandon)
+    else if (record->waits_for == WAITS_FOR_ENGINE_SLEEP)
         lua_pushliteral(L, "sleep"); /* on a worker, where the engine has the timer */
     else if (tutti__await_target(record) != NULL)
         push_target(L, tutti__await_target(record), 0);
-    else if (tutti__fs_is_wait(record))
+    else if (record->waits_for == WAITS_FOR_FS)
         lua_pushliteral(L, "tutti.fs");
-    else if (tutti__uv_is_wait(record))
+    else if (record->waits_for == WAITS_FOR_UV)
         lua_pushliteral(L, "tutti.uv");
     else
         lua_pushnil(L);
@@ -108,7 +108,7 @@ void tutti__tree_push_wait(lua_State *L, struct tutti__record *record)
         lua_pushfstring(L, "children (%d)", count_children(record));
     else if (record->kind == RECORD_GATHER || record->state == TUTTI_TASK_WAITING)
         push_members(L, record);
-    else if (record->kind == RECORD_LOCAL && record->withdraw != NULL)
+    else if (record->kind == RECORD_LOCAL && record->waits_for != WAITS_FOR_NOTHING)
         push_suspended(L, record);
     else
         lua_pushnil(L);

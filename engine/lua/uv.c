@@ -15,6 +15,7 @@
  * task.
  */
 #include "lua/uv.h"
+#include "lua/waits.h"
 
 #include <dlfcn.h>
 #include <string.h>
@@ -305,14 +306,9 @@ static int push_outcome(lua_State *L)
     return count > 0 && lua_isnil(L, 3) ? count - 1 : count;
 }
 
-static void withdraw(struct tutti__record *record)
+void tutti__uv_withdraw(struct tutti__record *record)
 {
     ((struct ticket *)record->op)->record = NULL;
-}
-
-bool tutti__uv_is_wait(const struct tutti__record *record)
-{
-    return record->withdraw == withdraw;
 }
 
 /* Stack: [1] ticket, [2] what the function returned. The task is cancelled: a request that libuv
@@ -387,7 +383,7 @@ static int l_uv_await(lua_State *L)
     if (ticket->is_called)
         return push_outcome(L);
     ticket->record = me;
-    return tutti__wait(L, withdraw, ticket, 0, await_continue);
+    return tutti__wait(L, WAITS_FOR_UV, ticket, 0, await_continue);
 }
 
 const luaL_Reg tutti__uv_functions[] = {

@@ -11,7 +11,4 @@
 
 extern const luaL_Reg tutti__uv_functions[];
 
-/* Does the suspended record wait for a callback of luv (tutti.await)? */
-bool tutti__uv_is_wait(const struct tutti__record *record);
-
 #endif

@@ -6,6 +6,7 @@
  * Invariant: a wait is told exactly once after it has left its list by being served or refused.
  */
 #include "lua/waitlist.h"
+#include "lua/waits.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -169,7 +170,7 @@ static void take_back(struct tutti__lua *lua, struct tutti__blocked *blocked)
         tutti__blocked_free(lua, blocked);
 }
 
-static void withdraw(struct tutti__record *record)
+void tutti__blocked_withdraw(struct tutti__record *record)
 {
     take_back(record->lua, (struct tutti__blocked *)record->op);
 }
@@ -195,7 +196,7 @@ static int go_on(lua_State *L, int status, lua_KContext context)
 int tutti__blocked_wait(lua_State *L, struct tutti__lua *lua, struct tutti__blocked *blocked)
 {
     if (!blocked->outside) {
-        tutti__wait_begin(lua->current, withdraw, blocked);
+        tutti__wait_begin(lua->current, WAITS_FOR_OBJECT, blocked);
         return lua_yieldk(L, 0, 0, go_on);
     }
     if (tutti__block_on(lua, has_arrived, blocked))
@@ -206,5 +207,6 @@ int tutti__blocked_wait(lua_State *L, struct tutti__lua *lua, struct tutti__bloc
 
 const char *tutti__blocked_what(const struct tutti__record *record)
 {
-    return record->withdraw == withdraw ? ((const struct tutti__blocked *)record->op)->kind->what : NULL;
+    bool waits = record->waits_for == WAITS_FOR_OBJECT;
+    return waits ? ((const struct tutti__blocked *)record->op)->kind->what : NULL;
 }
