@@ -14,6 +14,7 @@
 #include "lua/scope.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* Records still to be cancelled. Their slots hold them: telling is deferred meanwhile. */
 struct work {
@@ -66,10 +67,19 @@ static void cancel_gather(lua_State *L, struct work *work, struct tutti__record 
     settle_cancelled(L, record, index);
 }
 
-static void cancel_remote(lua_State *L, struct tutti__record *record, int index)
+/* The engine's task is told why, for its home and all who await it elsewhere. */
+static int cancel_task(tutti_task *task, const char *reason)
+{
+    char *copy = reason == NULL ? NULL : strdup(reason); /* without memory: the same with no reason */
+    int rc = tutti__task_cancel_for(task, &copy);
+    free(copy);
+    return rc;
+}
+
+static void cancel_remote(lua_State *L, struct tutti__record *record, int index, const char *reason)
 {
     tutti__wait_withdraw(record); /* it is in a list of its own kind: see signal.c */
-    if (record->task == NULL || tutti_task_cancel(record->task) == TUTTI_OK)
+    if (record->task == NULL || cancel_task(record->task, reason) == TUTTI_OK)
         settle_cancelled(L, record, index);
     /* Otherwise it has started (its end will arrive), or its end is on its way already. */
 }
@@ -118,7 +128,7 @@ static void cancel_one(lua_State *L, struct work *work, struct tutti__record *re
     if (record->kind == RECORD_GATHER)
         cancel_gather(L, work, record, index);
     else if (record->kind == RECORD_REMOTE)
-        cancel_remote(L, record, index);
+        cancel_remote(L, record, index, reason);
     else if (record->kind == RECORD_LOCAL)
         cancel_local(L, record, index);
     else if (record->kind == RECORD_SCOPE)

@@ -204,6 +204,7 @@ struct tutti__listener {
     struct tutti__lua *lua;
     struct tutti__record *record; /* NULL: it has settled meanwhile */
     const char *label;            /* of the record */
+    char *reason;                 /* [the canceller, then home] NULL: it gave none */
 };
 
 /* The signal handler of stuck.c may look at any moment: while LISTENS is set, `listener` is one or NULL;
@@ -246,24 +247,27 @@ const char *tutti__pool_label(const struct tutti__record *record)
 
 static int cancel_listened(lua_State *L)
 {
-    struct tutti__record *record = (struct tutti__record *)lua_touserdata(L, 1);
-    lua_pushnil(L);
-    tutti__record_cancel(L, record);
+    const struct tutti__listener *listener = (const struct tutti__listener *)lua_touserdata(L, 1);
+    lua_pushstring(L, listener->reason); /* NULL makes a nil */
+    tutti__record_cancel(L, listener->record);
     return 0;
+}
+
+static void free_listener(struct tutti__listener *listener)
+{
+    free(listener->reason);
+    free(listener);
 }
 
 static void on_cancel(struct tutti__post *post)
 {
     struct tutti__listener *listener =
         (struct tutti__listener *)(void *)((char *)post - offsetof(struct tutti__cancel_hook, post));
-    struct tutti__record *record = listener->record;
-    struct tutti__lua *lua = listener->lua;
-    if (record != NULL)
-        (void)take_listener(record);
-    free(listener);
-    if (record == NULL)
-        return;
-    (void)tutti__door(lua, cancel_listened, record);
+    if (listener->record != NULL) {
+        (void)take_listener(listener->record);
+        (void)tutti__door(listener->lua, cancel_listened, listener);
+    }
+    free_listener(listener);
 }
 
 void tutti__pool_listen(struct tutti__record *record)
@@ -275,6 +279,7 @@ void tutti__pool_listen(struct tutti__record *record)
     listener->record = record;
     listener->hook.home = record->lua->home;
     listener->hook.post.fn = on_cancel;
+    listener->hook.reason = &listener->reason;
     put_listener(record, listener);
     if (!tutti__task_set_cancel_hook(record->task, &listener->hook))
         tutti__home_post_urgent(listener->hook.home, &listener->hook.post);
@@ -286,7 +291,7 @@ void tutti__pool_unlisten(struct tutti__record *record)
         return;
     struct tutti__listener *listener = take_listener(record);
     if (tutti__task_take_cancel_hook(record->task, &listener->hook))
-        free(listener);
+        free_listener(listener);
     else
         listener->record = NULL; /* the post is on its way and frees it */
 }

@@ -243,12 +243,37 @@ static void settle_skipped(lua_State *L, struct tutti__record *record)
     tutti__record_skip(L, record);
 }
 
-static void settle_cancelled(lua_State *L, struct tutti__record *record, int index)
+/* Stack of a protected call: [1] the record, [2] the value that its task left. */
+static int push_received(lua_State *L)
+{
+    push_failure(L, (struct tutti__record *)lua_touserdata(L, 1), TUTTI_ECANCELED,
+                 (const tutti_value *)lua_touserdata(L, 2));
+    return 1;
+}
+
+/* Push the error with which its home has ended it, which has the reason. Returns false if there is none that
+ * can be read here: nothing is pushed. */
+static bool push_error_of_home(lua_State *L, struct tutti__record *record, const tutti_value *value)
+{
+    if (value == NULL || value->kind != TUTTI_OPAQUE || value->tag != TUTTI__TAG_LUA)
+        return false;
+    lua_pushcfunction(L, push_received);
+    lua_pushlightuserdata(L, record);
+    lua_pushlightuserdata(L, (void *)(uintptr_t)value);
+    if (lua_pcall(L, 2, 1, 0) == LUA_OK)
+        return true;
+    lua_pop(L, 1);
+    return false;
+}
+
+/* Who has cancelled it here gets what was said here. */
+static void settle_cancelled(lua_State *L, struct tutti__record *record, int index, const tutti_value *value)
 {
     tutti__record_get_extra(L, index, EXTRA_CANCEL);
     if (lua_isnil(L, -1)) {
         lua_pop(L, 1);
-        tutti__cancellation_push(L, record->lua, record, NULL);
+        if (!push_error_of_home(L, record, value))
+            tutti__cancellation_push(L, record->lua, record, NULL);
     }
     tutti__record_settle(L, record, TUTTI_TASK_CANCELLED);
 }
@@ -279,7 +304,7 @@ static int settle_protected(lua_State *L)
     if (status == TUTTI_ESKIPPED) {
         settle_skipped(L, record);
     } else if (status == TUTTI_ECANCELED && !tutti__process_has_failed(L, record, index)) {
-        settle_cancelled(L, record, index);
+        settle_cancelled(L, record, index, value);
     } else if (value != NULL && value->kind == TUTTI_OPAQUE && value->tag == TUTTI__TAG_PROCESS) {
         tutti__process_outcome(L, record, index, status, value);
     } else if (status == TUTTI_OK) {

@@ -68,7 +68,7 @@ struct tutti__cancel_hook *tutti__cancel_take(tutti_task *task)
     return take_hook(task);
 }
 
-static int cancel_started(struct tutti__sched *sched, tutti_task *task)
+static int cancel_started(struct tutti__sched *sched, tutti_task *task, char **reason)
 {
     TUTTI_FETCH_ADD(&sched->cancels, 1, relaxed); /* before CANCEL is seen */
     uint64_t old = TUTTI_FETCH_OR(&task->pending, TUTTI__PENDING_CANCEL | TUTTI__PENDING_COUNTED,
@@ -83,6 +83,10 @@ static int cancel_started(struct tutti__sched *sched, tutti_task *task)
     }
     struct tutti__cancel_hook *hook = take_hook(task);
     if (hook != NULL) {
+        if (hook->reason != NULL) {
+            *hook->reason = *reason;
+            *reason = NULL;
+        }
         tutti__home_post_urgent(hook->home, &hook->post);
     }
     TUTTI_FENCE(seq_cst); /* cancelled and counted before, the look for waiting bodies after: lot.h */
@@ -106,7 +110,7 @@ bool tutti__task_withdraw(tutti_task *task)
     return true;
 }
 
-int tutti__task_cancel(tutti_task *task)
+int tutti__task_cancel_for(tutti_task *task, char **reason)
 {
     if (tutti__task_is_done(task)) {
         return TUTTI_ESETTLED;
@@ -119,7 +123,13 @@ int tutti__task_cancel(tutti_task *task)
     if ((TUTTI_LOAD(&task->pending, acquire) & TUTTI__PENDING_CLAIMED) != 0) {
         return TUTTI_ESETTLED;
     }
-    return cancel_started(sched, task);
+    return cancel_started(sched, task, reason);
+}
+
+int tutti__task_cancel(tutti_task *task)
+{
+    char *none = NULL;
+    return tutti__task_cancel_for(task, &none);
 }
 
 bool tutti__task_set_cancel_hook(tutti_task *task, struct tutti__cancel_hook *hook)

@@ -44,6 +44,7 @@ struct tutti__notice {
 struct tutti__cancel_hook {
     struct tutti__post post;  /* sent to `home` by the canceller; post.fn set by the owner */
     struct tutti__home *home; /* where the task lives */
+    char **reason;            /* the canceller stores its reason here before it posts; NULL: nobody asks */
 };
 
 /* ---- references --------------------------------------------------------------------------- */
@@ -65,6 +66,10 @@ tutti_task *tutti__task_cause(const tutti_task *task);
 
 /* As tutti_task_cancel. Calls: notices of what it settles; posts the cancel hook. */
 int tutti__task_cancel(tutti_task *task);
+
+/* The same with a reason, made by malloc, for the owner of a hook that asks for one: *reason becomes NULL if
+ * that has it now. Of several cancellers the one that fires the hook is heard. */
+int tutti__task_cancel_for(tutti_task *task, char **reason);
 
 /* As tutti__task_cancel if the task has not started; else nothing happens. Returns: whether it did. */
 bool tutti__task_withdraw(tutti_task *task);

@@ -151,7 +151,8 @@ function show(err, depth, room, typed)
   local fields = fields_of(err)
   local lines = { head_line(err, typed) }
   if fields.tail and #fields.tail > 0 then
-    lines[#lines + 1] = "  its last output: " .. indent(room.output and room.output(fields.tail) or fields.tail)
+    local output = room.output and room.output(fields.tail) or fields.tail
+    lines[#lines + 1] = "  its last output: " .. indent(output)
   end
   show_below(fields.errors or {}, lines, depth, room)
   return table.concat(lines, "\n")

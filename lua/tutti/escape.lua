@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
---- Texts of scripts - names, tags, descriptions, messages - made fit to be shown: what a terminal would act on
---- is written as Lua writes it in a string.
+--- Texts of scripts - names, tags, descriptions, messages - made fit to be shown: what a terminal would
+--- act on is written as Lua writes it in a string.
 ---
 --- What programs wrote is another matter (report/clean.lua): there a terminal's orders are left out.
 ---

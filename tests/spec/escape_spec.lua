@@ -69,7 +69,8 @@ describe("texts of a script reach the terminal escaped:", function()
       g:task("p", function() tutti.sh("printf '\\033[31mred\\033[0m\\n'>&2; exit 3"):await() end)
       return g
     ]], { before = { "--progress=plain" } })
-    check(err, "FAILED a\\u{9b}b  ", "FAILED  a\\u{9b}b  ", "m" .. IN_MESSAGE, "| red\n", "g\\u{202e}: 2 failed")
+    check(err, "FAILED a\\u{9b}b  ", "FAILED  a\\u{9b}b  ", "m" .. IN_MESSAGE, "| red\n",
+      "g\\u{202e}: 2 failed")
   end)
 
   it("lists, plans and help", function()

@@ -87,7 +87,8 @@ end
 --- NAME, description and tags between tabs: three fields always, for other programs.
 local function print_fields(plan)
   for _, node in ipairs(by_index(plan)) do
-    io.write(node.name, "\t", one_line(node.description), "\t", escape.line(table.concat(node.tags or {}, ",")), "\n")
+    local tags = escape.line(table.concat(node.tags or {}, ","))
+    io.write(node.name, "\t", one_line(node.description), "\t", tags, "\n")
   end
 end
 
@@ -173,8 +174,8 @@ local function print_plan(plan, selector)
   local steps = plan.steps
   local what = type(selector) ~= "string" and ""
     or (selector:find("\"", 1, true) and " of %s" or " of \"%s\""):format(escape.line(selector))
-  io.write(("plan%s of graph \"%s\": %s in %s\n"):format(what, escape.line(plan.graph.name), plural(#plan.nodes, "task"),
-    plural(#steps, "step")))
+  io.write(("plan%s of graph \"%s\": %s in %s\n"):format(what, escape.line(plan.graph.name),
+    plural(#plan.nodes, "task"), plural(#steps, "step")))
   local column = name_column(plan.nodes)
   local by_name = plan.graph.by_name
   for i, names in ipairs(steps) do
