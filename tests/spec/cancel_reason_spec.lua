@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- luacheck: ignore 431 (functions that cross are handed their own tutti)
+-- luacheck: ignore 431 432 (functions that cross are handed their own tutti)
 -- The reason of a cancel, in every state that sees the task.
 local tutti = require("tutti")
 local describe, it, assert = describe, it, assert -- busted's; in its own _ENV, which cannot cross
