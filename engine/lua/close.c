@@ -147,6 +147,8 @@ int tutti__lua_close(lua_State *L)
     tutti__blocked_forget(lua);
     tutti__stuck_forget(lua);
     tutti__pool_close(lua);
+    tutti__spares_drop(&lua->edges);
+    tutti__spares_drop(&lua->listeners);
     tutti__graph_forget(lua);
     free((void *)lua->slots);
     free(lua->slots_free);

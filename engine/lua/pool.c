@@ -22,7 +22,7 @@
 #include "lua/task_note.h"
 #include "lua/worker.h"
 
-/* What travels with the engine's task. Made in the home state, read by one worker, dropped anywhere. */
+/* What travels in the engine's task. Made in the home state, read by one worker, dropped anywhere. */
 struct job {
     struct tutti__buffer *call; /* the function and its arguments */
     tutti_task **after;         /* references on what it comes after, for their results */
@@ -68,7 +68,6 @@ static void job_drop(void *arg)
     if (job->call != NULL)
         tutti__buffer_unref(job->call);
     name_unref(job->name);
-    free(job);
 }
 
 /* ---- outcomes in bytes -------------------------------------------------------------------- */
@@ -201,7 +200,6 @@ int tutti__pool_encode_outcome(lua_State *L, struct tutti__record *record, int i
 /* Lives from listen until it is taken back, or until its post has run. */
 struct tutti__listener {
     struct tutti__cancel_hook hook;
-    struct tutti__lua *lua;
     struct tutti__record *record; /* NULL: it has settled meanwhile */
     const char *label;            /* of the record */
     char *reason;                 /* [the canceller, then home] NULL: it gave none */
@@ -253,29 +251,34 @@ static int cancel_listened(lua_State *L)
     return 0;
 }
 
-static void free_listener(struct tutti__listener *listener)
+/* Args: lua - of its record; NULL: that has settled before, and its state may have ended meanwhile. */
+static void free_listener(struct tutti__listener *listener, struct tutti__lua *lua)
 {
     free(listener->reason);
-    free(listener);
+    if (lua != NULL)
+        tutti__spares_give(&lua->listeners, listener, lua->has_ended);
+    else
+        free(listener);
 }
 
 static void on_cancel(struct tutti__post *post)
 {
     struct tutti__listener *listener =
         (struct tutti__listener *)(void *)((char *)post - offsetof(struct tutti__cancel_hook, post));
-    if (listener->record != NULL) {
+    struct tutti__lua *lua = listener->record == NULL ? NULL : listener->record->lua;
+    if (lua != NULL) {
         (void)take_listener(listener->record);
-        (void)tutti__door(listener->lua, cancel_listened, listener);
+        (void)tutti__door(lua, cancel_listened, listener);
     }
-    free_listener(listener);
+    free_listener(listener, lua);
 }
 
 void tutti__pool_listen(struct tutti__record *record)
 {
-    struct tutti__listener *listener = (struct tutti__listener *)calloc(1, sizeof *listener);
+    struct tutti__listener *listener =
+        (struct tutti__listener *)tutti__spares_take(&record->lua->listeners, sizeof *listener);
     if (listener == NULL)
         return; /* it can then not be cancelled from another state; everything else holds */
-    listener->lua = record->lua;
     listener->record = record;
     listener->hook.home = record->lua->home;
     listener->hook.post.fn = on_cancel;
@@ -291,7 +294,7 @@ void tutti__pool_unlisten(struct tutti__record *record)
         return;
     struct tutti__listener *listener = take_listener(record);
     if (tutti__task_take_cancel_hook(record->task, &listener->hook))
-        free_listener(listener);
+        free_listener(listener, record->lua);
     else
         listener->record = NULL; /* the post is on its way and frees it */
 }
@@ -339,8 +342,11 @@ int tutti__pool_push_call(lua_State *L, struct tutti__record *record)
     int env = lua_gettop(L);
     struct tutti__decode_opts opts = { .ops = &tutti__lua_value_ops, .env_index = env };
     int count = tutti__value_decode(L, job->call, &opts) - 1;
-    int results = push_results_of(L, record->lua, job);
-    lua_rotate(L, env + 1 + job->functions, results);
+    int results = 0;
+    if (job->after_count > 0) {
+        results = push_results_of(L, record->lua, job);
+        lua_rotate(L, env + 1 + job->functions, results);
+    }
     lua_remove(L, env);
     return count + results;
 }
@@ -416,21 +422,13 @@ void tutti__pool_close(struct tutti__lua *lua)
     lua->place_name = NULL;
 }
 
-static struct job *new_job(lua_State *L, struct tutti__lua *lua, struct tutti__record *record,
-                           int index)
+static struct job new_job(lua_State *L, struct tutti__record *record, int index)
 {
-    struct job *job = (struct job *)calloc(1, sizeof *job);
-    struct tutti__pool_name *name = take_name(L, record, index);
-    if (job == NULL || name == NULL) {
-        free(job);
-        name_unref(name);
+    struct job job = { .engine = record->lua->engine, .name = take_name(L, record, index),
+                       .run_on_skip = (record->flags & RECORD_RUN_ON_SKIP) != 0,
+                       .priority = record->priority };
+    if (job.name == NULL)
         luaL_error(L, "not enough memory for a task");
-        return NULL;
-    }
-    job->engine = lua->engine;
-    job->name = name;
-    job->run_on_skip = (record->flags & RECORD_RUN_ON_SKIP) != 0;
-    job->priority = record->priority;
     return job;
 }
 
@@ -493,7 +491,8 @@ static int submit(lua_State *L, struct tutti__record *record, int index, struct 
     };
     tutti_task *task = NULL;
     tutti_task_desc desc = { .struct_size = sizeof desc, .fn = pool_run, .arg = job,
-                             .arg_drop = job_drop, .flags = TUTTI_DETACH | TUTTI_NO_HELP,
+                             .arg_bytes = sizeof *job, .arg_drop = job_drop,
+                             .flags = TUTTI_DETACH | TUTTI_NO_HELP,
                              .priority = PRIORITY[job->priority] };
     if (job->run_on_skip)
         desc.flags |= TUTTI_RUN_ON_SKIP;
@@ -524,19 +523,19 @@ static int start_parallel(lua_State *L, struct tutti__record *record, struct sta
 {
     struct tutti__lua *lua = record->lua;
     struct tutti__buffer *buffer = encode_call(L, lua, 3, starting.functions, starting.level);
-    struct job *job = new_job(L, lua, record, 1); /* on an error the buffer is all that leaks */
-    job->call = buffer;
-    job->functions = (uint8_t)starting.functions;
+    struct job job = new_job(L, record, 1); /* on an error the buffer is all that leaks */
+    job.call = buffer;
+    job.functions = (uint8_t)starting.functions;
     uint32_t count = lua_istable(L, 2) ? (uint32_t)lua_rawlen(L, 2) : 0;
-    if (!take_after(L, job, 2, count)) {
-        job_drop(job);
+    if (!take_after(L, &job, 2, count)) {
+        job_drop(&job);
         return luaL_error(L, "not enough memory for a task");
     }
     tutti__start_own(L, record, 1, starting.detach);
     if (tutti__start_is_late(L, record)) {
-        job_drop(job);
+        job_drop(&job);
     } else {
-        int rc = submit(L, record, 1, job);
+        int rc = submit(L, record, 1, &job);
         if (rc != TUTTI_OK) {
             tutti__error_push(L, lua, "error", "starting a pool task: %s", tutti_status_text(rc));
             tutti__record_settle(L, record, TUTTI_TASK_FAILED);

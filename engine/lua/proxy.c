@@ -76,9 +76,11 @@ static void on_post(struct tutti__post *post)
     struct tutti__edge_home *edge =
         (struct tutti__edge_home *)(void *)((char *)post - offsetof(struct tutti__watch, post));
     struct tutti__record *record = edge->record;
-    free(edge);
-    if (record == NULL)
+    if (record == NULL) {
+        free(edge);
         return;
+    }
+    tutti__spares_give(&record->lua->edges, edge, record->lua->has_ended);
     record->edge = NULL;
     (void)tutti__door(record->lua, arrived, record);
 }
@@ -88,7 +90,8 @@ void tutti__proxy_arm(lua_State *L, struct tutti__record *record, int index)
     if ((record->flags & RECORD_ARMED) != 0 || tutti__record_is_settled(record))
         return;
     tutti__record_hold(L, record, index);
-    struct tutti__edge_home *edge = (struct tutti__edge_home *)calloc(1, sizeof *edge);
+    struct tutti__edge_home *edge =
+        (struct tutti__edge_home *)tutti__spares_take(&record->lua->edges, sizeof *edge);
     if (edge == NULL) {
         luaL_error(L, "not enough memory to wait for a task");
         return;

@@ -28,6 +28,7 @@
 #include <lua.h>
 
 #include "api/bridge.h"
+#include "lua/spares.h"
 #include "tutti.h"
 #include "value/codec.h"
 
@@ -322,6 +323,8 @@ struct tutti__lua {
     int exit_code;
     struct tutti__blocked *blocked_kept; /* waits that are free, see waitlist.c */
     uint32_t blocked_kept_count;
+    struct tutti__spares edges;     /* of proxies, see proxy.c */
+    struct tutti__spares listeners; /* see pool.c */
 };
 
 /* Every C function of the module has the state as its first upvalue. Raises once the state has ended: a

@@ -51,19 +51,46 @@ size_t tutti__buffer_size(const struct tutti__buffer *b)
     return b->size;
 }
 
+/* Bytes of a block up to its objects. */
+static size_t head_bytes(size_t size)
+{
+    size_t align = _Alignof(struct tutti__object);
+    return (sizeof(struct tutti__buffer) + size + align - 1) / align * align;
+}
+
+static void set_up(struct tutti__buffer *b, size_t size, uint32_t object_count)
+{
+    atomic_init(&b->refs, 1); /* nobody else knows the buffer yet */
+    b->has_globals = false;
+    b->is_plain = false;
+    b->is_call = false;
+    b->size = size;
+    b->ops = NULL;
+    b->object_count = object_count;
+    b->objects = NULL;
+}
+
 struct tutti__buffer *tutti__buffer_plain(size_t size)
 {
     struct tutti__buffer *b = tutti__alloc(sizeof *b + size);
     if (b == NULL) {
         return NULL;
     }
-    atomic_init(&b->refs, 1); /* nobody else knows the buffer yet */
-    b->has_globals = false;
+    set_up(b, size, 0);
     b->is_plain = true;
-    b->size = size;
-    b->ops = NULL;
-    b->object_count = 0;
-    b->objects = NULL;
+    return b;
+}
+
+struct tutti__buffer *tutti__buffer_with_object(size_t size, const struct tutti__value_ops *ops)
+{
+    size_t head = head_bytes(size);
+    struct tutti__buffer *b = tutti__alloc(head + sizeof(struct tutti__object));
+    if (b == NULL) {
+        return NULL;
+    }
+    set_up(b, size, 1);
+    b->ops = ops;
+    b->objects = (struct tutti__object *)(void *)((uint8_t *)b + head);
     return b;
 }
 
@@ -164,19 +191,15 @@ static struct tutti__buffer *fit_block(struct tutti__writer *w, size_t bytes)
 struct tutti__buffer *tutti__writer_seal(struct tutti__writer *w)
 {
     size_t size = (size_t)(w->next - w->start);
-    size_t align = _Alignof(struct tutti__object);
-    size_t head = (sizeof(struct tutti__buffer) + size + align - 1) / align * align;
+    size_t head = head_bytes(size);
     size_t objects_bytes = w->object_count * sizeof(struct tutti__object);
     struct tutti__buffer *b = fit_block(w, head + objects_bytes);
     if (b == NULL) {
         return NULL;
     }
-    atomic_init(&b->refs, 1); /* nobody else knows the buffer yet */
-    b->is_plain = false;
+    set_up(b, size, w->object_count);
     b->has_globals = w->has_globals;
-    b->size = size;
     b->ops = w->ops;
-    b->object_count = w->object_count;
     b->objects = (struct tutti__object *)(void *)((uint8_t *)b + head);
     if (objects_bytes != 0) {
         memcpy(b->objects, w->objects, objects_bytes);

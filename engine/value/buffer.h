@@ -35,6 +35,7 @@ struct tutti__buffer {
     uint32_t object_count;             /* [const once sealed], as all below */
     bool has_globals;                  /* something in it is, or has, the globals */
     bool is_plain;                     /* nothing but values without parts, see plain.h */
+    bool is_call;                      /* a function and its plain arguments, see call.h */
     size_t size;
     const struct tutti__value_ops *ops; /* drops handles; NULL when there are none */
     struct tutti__object *objects;      /* in this block, behind the bytes */
@@ -64,6 +65,9 @@ size_t tutti__buffer_size(const struct tutti__buffer *b);
  * Memory:  returns owned; NULL - out of memory.
  */
 struct tutti__buffer *tutti__buffer_plain(size_t size);
+
+/** The same with one object, which the caller sets; not marked as plain. */
+struct tutti__buffer *tutti__buffer_with_object(size_t size, const struct tutti__value_ops *ops);
 
 /* ---- writing ------------------------------------------------------------------------------ */
 

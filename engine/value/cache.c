@@ -10,6 +10,8 @@
 
 #include <lauxlib.h>
 
+#include "value/guess.h"
+
 /* Where the cache is in the registry; the address is the key. */
 static const char cache_key = 0;
 
@@ -35,43 +37,12 @@ static int cache_gc(lua_State *L)
     return 0;
 }
 
-static struct tutti__cache_guess *guess_at(struct tutti__cache *cache,
-                                           const struct tutti__place *place)
+/* Push a new table with weak keys ("k") or values ("v"). */
+static void push_weak(lua_State *L, const char *mode, int items)
 {
-    uint64_t h = (uint64_t)(uintptr_t)place->source + (uint64_t)(unsigned)place->first_line * 0x10001;
-    return &cache->guesses[(h * UINT64_C(0x9e3779b97f4a7c15) >> 32) % TUTTI__CACHE_GUESSES];
-}
-
-struct tutti__cache_guess *tutti__cache_guess(struct tutti__cache *cache,
-                                              const struct tutti__place *place)
-{
-    struct tutti__cache_guess *guess = guess_at(cache, place);
-    const struct tutti__place *known = &guess->place;
-    bool fits = known->proto != NULL && known->source == place->source &&
-                known->first_line == place->first_line && known->last_line == place->last_line;
-    return fits ? guess : NULL;
-}
-
-void tutti__cache_guess_set(struct tutti__cache *cache, const struct tutti__place *place)
-{
-    enum { CODE_BYTES_MAX = 1 << 16 };
-    struct tutti__cache_guess *guess = guess_at(cache, place);
-    if (guess->place.proto == place->proto || place->proto->size > CODE_BYTES_MAX) {
-        return;
-    }
-    if (guess->place.proto != NULL) {
-        tutti__proto_unref(guess->place.proto);
-    }
-    *guess = (struct tutti__cache_guess){.place = *place};
-    tutti__proto_ref(place->proto);
-}
-
-/* Push a new table with weak keys. */
-static void push_weak(lua_State *L)
-{
-    lua_createtable(L, 0, 0);
+    lua_createtable(L, items, 0);
     lua_createtable(L, 0, 1);
-    lua_pushliteral(L, "k");
+    lua_pushstring(L, mode);
     lua_setfield(L, -2, "__mode");
     lua_setmetatable(L, -2);
 }
@@ -99,9 +70,9 @@ struct tutti__cache *tutti__cache_open(lua_State *L)
         lua_setfield(L, -2, "__gc");
     }
     lua_setmetatable(L, -2);
-    push_weak(L);
+    push_weak(L, "k", 0);
     lua_setiuservalue(L, -2, TUTTI__CACHE_NAMES);
-    push_weak(L);
+    push_weak(L, "k", 0);
     lua_setiuservalue(L, -2, TUTTI__CACHE_FUNCTIONS);
     lua_createtable(L, 0, 0);
     lua_setiuservalue(L, -2, TUTTI__CACHE_YOUNG);
@@ -113,6 +84,9 @@ struct tutti__cache *tutti__cache_open(lua_State *L)
     lua_setiuservalue(L, -2, TUTTI__CACHE_LOADED);
     lua_createtable(L, 0, 0);
     lua_setiuservalue(L, -2, TUTTI__CACHE_REGISTERED);
+    push_weak(L, "v", TUTTI__CACHE_GUESSES);
+    lua_setiuservalue(L, -2, TUTTI__CACHE_GUESSED);
+    cache->shows_code = tutti__guess_can_tell(L);
     lua_pushvalue(L, -1);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &cache_key);
     return cache;
@@ -194,7 +168,7 @@ void tutti__cache_dumped(lua_State *L, int at, int function, struct tutti__proto
     struct tutti__cache_entry *entry = tutti__cache_keep(L, at, proto);
     if (entry->dump_count++ % TUTTI__CACHE_EVERY == 0) {
         if (cache->function_count >= TUTTI__CACHE_FUNCTIONS_MAX) {
-            push_weak(L);
+            push_weak(L, "k", 0);
             lua_setiuservalue(L, at, TUTTI__CACHE_FUNCTIONS);
             cache->function_count = 0;
         }

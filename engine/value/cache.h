@@ -10,6 +10,7 @@
  *   FACTORIES  number of upvalues -> dumped factory, see proto.h
  *   LOADED     the table package.loaded
  *   REGISTERED name -> table: what was given a name by tutti__names_register
+ *   GUESSED    number of a guess -> function that has its code (weak values), see guess.h
  *
  * An entry is a userdata with a reference on a prototype; its user value is the loaded factory, once
  * this state has received such a function. When YOUNG is full it becomes OLD and the old OLD goes;
@@ -35,7 +36,8 @@ enum tutti__cache_part {
     TUTTI__CACHE_FACTORIES,
     TUTTI__CACHE_LOADED,
     TUTTI__CACHE_REGISTERED,
-    TUTTI__CACHE_PARTS_MAX_ = TUTTI__CACHE_REGISTERED,
+    TUTTI__CACHE_GUESSED,
+    TUTTI__CACHE_PARTS_MAX_ = TUTTI__CACHE_GUESSED,
 };
 
 enum { TUTTI__CACHE_EVERY = 8 }; /* see tutti__cache_dumped */
@@ -62,6 +64,7 @@ struct tutti__place {
 struct tutti__cache_guess {
     struct tutti__place place; /* proto NULL: none */
     uint32_t hits;
+    const void *code; /* where the instructions of the function in GUESSED lie, while it is there */
 };
 
 struct tutti__cache {
@@ -69,6 +72,7 @@ struct tutti__cache {
     size_t young_bytes;
     uint32_t young_count;
     uint32_t function_count; /* added to FUNCTIONS since it was last emptied */
+    bool shows_code;         /* see tutti__guess_can_tell */
     struct tutti__cache_guess guesses[TUTTI__CACHE_GUESSES];
 };
 
@@ -100,12 +104,6 @@ struct tutti__cache_entry *tutti__cache_keep(lua_State *L, int cache, struct tut
  * message would only fill the table; one that lasts gets there soon.) Raises: memory.
  */
 void tutti__cache_dumped(lua_State *L, int cache, int function, struct tutti__proto *proto);
-
-/* The guess for the function whose place this is (its proto is not looked at); NULL: there is none. */
-struct tutti__cache_guess *tutti__cache_guess(struct tutti__cache *cache, const struct tutti__place *place);
-
-/* Remember `place` as a guess, unless it is so or its code is large. Takes a reference of its own. */
-void tutti__cache_guess_set(struct tutti__cache *cache, const struct tutti__place *place);
 
 /**
  * Push a new closure of `proto`. Its upvalues are its own; what they hold is for the caller to set.

@@ -112,6 +112,9 @@ static size_t skip_front(struct cursor *c, struct tutti__chunk *out, const uint8
     skip_numbers(c, 2);
     skip(c, 3, 1);
     size_t code_count = read_number(c);
+    if (out != NULL) {
+        out->code = (size_t)(c->next - start);
+    }
     skip(c, code_count, 4);
     skip_constants(c);
     size_t upvalue_count = read_number(c);

@@ -597,6 +597,60 @@ static int decode_plain(struct decoder *d)
     return (int)count;
 }
 
+/* Push the function of a call, and set its upvalues. The cache, which needs a place of its own, is where
+ * the function will be. */
+static void push_called(struct decoder *d)
+{
+    lua_State *L = d->L;
+    int at = lua_gettop(L) + 1;
+    tutti__cache_open(L);
+    if (*take(d, 1) != TUTTI__TAG_FUNCTION) {
+        fail(d, "no function");
+    }
+    const struct tutti__object *object = take_object(d);
+    uint8_t count = *take(d, 1);
+    struct tutti__proto *proto = object->pointer;
+    if (object->kind != TUTTI__OBJECT_PROTO || proto->upvalue_count != count) {
+        fail(d, "wrong number of upvalues");
+    }
+    tutti__cache_closure(L, at, proto);
+    lua_replace(L, at);
+    for (int n = 1; n <= count; n++) {
+        uint8_t tag = *take(d, 1);
+        if (tag == TUTTI__TAG_GLOBALS) {
+            push_globals(d);
+        } else if (!push_simple(d, tag)) {
+            fail(d, "unknown tag");
+        }
+        lua_setupvalue(L, at, n);
+    }
+}
+
+/* A function and its arguments, all of them without parts: no slots and no frames either. */
+static int decode_call(struct decoder *d)
+{
+    lua_State *L = d->L;
+    d->env_index = d->opts->env_index != 0 ? lua_absindex(L, d->opts->env_index) : 0;
+    uint32_t count = take_u32(d);
+    if (count == 0 || count > (size_t)(d->end - d->next)) {
+        fail(d, "more values are announced than can follow");
+    }
+    luaL_checkstack(L, (int)count + 8, "values");
+    push_called(d);
+    for (uint32_t i = 1; i < count; i++) {
+        uint8_t tag = *take(d, 1);
+        if (tag == TUTTI__TAG_GLOBALS) {
+            push_globals(d);
+        } else if (!push_simple(d, tag)) {
+            fail(d, "unknown tag");
+        }
+    }
+    if (d->next != d->end) {
+        fail(d, "more bytes than values");
+    }
+    return (int)count;
+}
+
 static const struct tutti__decode_opts no_opts;
 
 int tutti__value_decode(lua_State *L, struct tutti__buffer *b,
@@ -609,7 +663,10 @@ int tutti__value_decode(lua_State *L, struct tutti__buffer *b,
     d.start = b->bytes;
     d.next = b->bytes;
     d.end = b->bytes + b->size;
-    return b->is_plain ? decode_plain(&d) : decode(&d);
+    if (b->is_plain) {
+        return decode_plain(&d);
+    }
+    return b->is_call ? decode_call(&d) : decode(&d);
 }
 
 int tutti__value_decode_raw(lua_State *L, const uint8_t *bytes, size_t size)

@@ -12,6 +12,7 @@
 
 #include "base/alloc.h"
 #include "value/cache.h"
+#include "value/call.h"
 #include "value/encoder.h"
 #include "value/names.h"
 #include "value/plain.h"
@@ -514,20 +515,30 @@ static int finish(struct tutti__encoder *e, struct tutti__buffer **out)
     return TUTTI__STEP_DONE;
 }
 
+/* The short ways for what most messages are; NULL: it is something else. */
+static struct tutti__buffer *encode_shortly(lua_State *L, int first, int count,
+                                            const struct tutti__encode_opts *opts)
+{
+    size_t bytes_max = message_bytes_max(opts);
+    if (count > 0 && lua_isfunction(L, first)) {
+        return tutti__call_encode(L, first, count, opts, bytes_max);
+    }
+    return tutti__plain_encode(L, first, count, bytes_max);
+}
+
 int tutti__value_encode(lua_State *L, int first, int count, const struct tutti__encode_opts *opts,
                         struct tutti__buffer **out, char *err, size_t err_bytes)
 {
     opts = opts != NULL ? opts : &no_opts;
-    struct tutti__buffer *plain =
-        tutti__plain_encode(L, lua_absindex(L, first), count, message_bytes_max(opts));
-    if (plain != NULL) {
-        *out = plain;
+    first = lua_absindex(L, first);
+    *out = encode_shortly(L, first, count, opts);
+    if (*out != NULL) {
         return TUTTI__VALUE_OK;
     }
     struct tutti__encoder e;
     e.L = L;
     e.opts = opts;
-    e.first = lua_absindex(L, first);
+    e.first = first;
     e.count = count;
     e.base = lua_gettop(L);
     if (!lua_checkstack(L, TUTTI__SLOTS_MAX_ + TUTTI__STACK_SPARE)) {

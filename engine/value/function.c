@@ -14,6 +14,7 @@
 
 #include "base/alloc.h"
 #include "value/cache.h"
+#include "value/guess.h"
 #include "value/names.h"
 
 static int write_dump(lua_State *L, const void *bytes, size_t size, void *user)
@@ -72,34 +73,12 @@ static int dump_code(struct tutti__encoder *e, const lua_Debug *ar, struct tutti
     return TUTTI__STEP_DONE;
 }
 
-struct comparison {
-    const struct tutti__proto *proto;
-    size_t at;
-};
-
-/* Ends the dump at the first difference. */
-static int compare_dump(lua_State *L, const void *bytes, size_t size, void *user)
-{
-    (void)L;
-    struct comparison *c = user;
-    bool same = tutti__proto_has_piece(c->proto, c->at, bytes, size);
-    c->at += size;
-    return !same;
-}
-
-/* A closure that is made anew each time has the code of the last one from its place, most likely. Lua
- * has no name for a prototype, so its dump is compared: still half of what making one would cost. */
+/* The code of the function at the top, if that is what was guessed. */
 static bool guess_code(struct tutti__encoder *e, const lua_Debug *ar, struct tutti__proto **out)
 {
-    struct tutti__cache *cache = lua_touserdata(e->L, e->base + TUTTI__SLOT_CACHE);
-    struct tutti__place place = {
-        .source = ar->source, .first_line = ar->linedefined, .last_line = ar->lastlinedefined};
-    struct tutti__cache_guess *guess = tutti__cache_guess(cache, &place);
-    if (guess == NULL || guess->place.proto->upvalue_count != ar->nups) {
-        return false;
-    }
-    struct comparison c = {.proto = guess->place.proto};
-    if (lua_dump(e->L, compare_dump, &c, 0) != 0 || c.at != c.proto->size) {
+    int cache = e->base + TUTTI__SLOT_CACHE;
+    struct tutti__cache_guess *guess = tutti__guess_find(lua_touserdata(e->L, cache), ar);
+    if (guess == NULL || !tutti__guess_compare(e->L, cache, guess)) {
         return false;
     }
     if (++guess->hits % TUTTI__CACHE_EVERY == 0) {
@@ -281,7 +260,7 @@ void tutti__encoder_remember(struct tutti__encoder *e)
     lua_State *L = e->L;
     struct tutti__cache *cache = lua_touserdata(L, e->base + TUTTI__SLOT_CACHE);
     for (int i = 0; i < e->held_count; i++) {
-        tutti__cache_guess_set(cache, &e->held[i]);
+        tutti__guess_set(cache, &e->held[i]);
     }
     lua_pushcfunction(L, remember);
     lua_pushlightuserdata(L, e);

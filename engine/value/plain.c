@@ -31,7 +31,7 @@ static size_t plain_bytes(lua_State *L, int index, int *long_strings)
     }
 }
 
-static uint8_t *put_plain(lua_State *L, int index, uint8_t *at)
+uint8_t *tutti__plain_put(lua_State *L, int index, uint8_t *at)
 {
     size_t size;
     const char *s;
@@ -74,7 +74,7 @@ struct tutti__buffer *tutti__plain_encode(lua_State *L, int first, int count, si
     }
     uint8_t *at = tutti__put_u32(b->bytes, (uint32_t)count);
     for (int i = 0; i < count; i++) {
-        at = put_plain(L, first + i, at);
+        at = tutti__plain_put(L, first + i, at);
     }
     b->size = (size_t)(at - b->bytes);
     return b;

@@ -18,4 +18,7 @@
  */
 struct tutti__buffer *tutti__plain_encode(lua_State *L, int first, int count, size_t bytes_max);
 
+/* Write the plain value at `index`, for which there is room. Returns: behind it. */
+uint8_t *tutti__plain_put(lua_State *L, int index, uint8_t *at);
+
 #endif

@@ -59,6 +59,7 @@ struct tutti__proto *tutti__proto_new(const uint8_t *bytes, size_t size, uint8_t
     struct tutti__chunk chunk;
     p->can_splice =
         tutti__chunk_scan(p->bytes, size, &chunk) && chunk.upvalue_count == upvalue_count;
+    p->code = p->can_splice ? chunk.code : 0;
     p->upvalues = p->can_splice ? chunk.upvalues : 0;
     if (p->can_splice) {
         settle_upvalues(p->bytes + chunk.upvalues, chunk.upvalue_count);

@@ -26,6 +26,7 @@ struct tutti__proto {
     TUTTI_ATOMIC(uint32_t) refs; /* [any] as tutti__buffer.refs */
     uint8_t upvalue_count;       /* [const], as all below */
     bool can_splice;             /* the scan understood the bytes */
+    size_t code;                 /* where the instructions begin; 0: the scan did not understand */
     size_t upvalues;             /* where settled upvalue descriptions begin; 0: there are none */
     uint64_t hash;               /* checksum, and key of the caches */
     size_t size;
@@ -34,6 +35,7 @@ struct tutti__proto {
 
 /* What a scan finds in a dumped chunk; offsets from its start. */
 struct tutti__chunk {
+    size_t code;           /* the instructions of the main function */
     size_t upvalues;       /* the descriptions of the main function's upvalues, 3 bytes each */
     uint32_t upvalue_count;
     size_t child;          /* the first nested function; equal to child_end when there is none */

@@ -184,15 +184,18 @@ static void fuzz_again(lua_State *L, bool may_refuse)
     tutti__buffer_unref(in.buffer);
 }
 
-/* The same bytes as those of a message that has objects, or that says it is plain. */
-static void fuzz_message(lua_State *L, const uint8_t *data, size_t size, bool is_plain)
+enum fuzz_form { FUZZ_ANY, FUZZ_PLAIN, FUZZ_CALL };
+
+/* The same bytes as those of a message that has objects, or that says it is plain, or a call. */
+static void fuzz_message(lua_State *L, const uint8_t *data, size_t size, enum fuzz_form form)
 {
     const struct tutti__buffer *lender = fuzz_lender();
     struct tutti__buffer *b = malloc(sizeof *b + size); /* exact, so that ASan sees a read behind */
     fuzz_require(b != NULL, "no memory");
     memcpy(b, lender, sizeof *b);
     b->size = size;
-    b->is_plain = is_plain;
+    b->is_plain = form == FUZZ_PLAIN;
+    b->is_call = form == FUZZ_CALL;
     if (size > 0) {
         memcpy(b->bytes, data, size);
     }
@@ -210,8 +213,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (fuzz_call(L, &in) == LUA_OK) {
         fuzz_again(L, false);
     }
-    fuzz_message(L, data, size, false);
-    fuzz_message(L, data, size, true);
+    fuzz_message(L, data, size, FUZZ_ANY);
+    fuzz_message(L, data, size, FUZZ_PLAIN);
+    fuzz_message(L, data, size, FUZZ_CALL);
     lua_settop(L, 0);
     return 0;
 }

@@ -19,6 +19,7 @@ static struct tutti__buffer *copy_part(const struct tutti__buffer *b, size_t siz
     memcpy(copy->bytes, b->bytes, size);
     copy->size = size;
     copy->is_plain = b->is_plain;
+    copy->is_call = b->is_call;
     copy->ops = b->ops;
     copy->objects = b->objects;
     copy->object_count = b->object_count;
@@ -37,6 +38,10 @@ static const char everything[] =
     "local t = { 1, -5, 300, -70000, 1 << 40, 2.5, true, false, nil, 'x', s, f, handle, "
     "  a = { s, handle }, [1.5] = string.format, g = _G } t.t = t t[{}] = 1 "
     "return t, f, function() return n end, nil, s, math";
+
+static const char call[] =
+    "if not CALL then local a, b = 300, 'text' function CALL() return a, b, math end end "
+    "return CALL, nil, true, -5, 1 << 40, 'argument'";
 
 static const char plain[] = "return nil, true, -5, 300, -70000, 1 << 40, 2.5, ('s'):rep(100)";
 
@@ -264,8 +269,11 @@ int main(void)
     lua_setglobal(p.from, "handle");
     cut_off(&p, everything);
     cut_off(&p, plain);
+    tutti__buffer_unref(test_encode(&p, call)); /* from now on it goes the short way */
+    cut_off(&p, call);
     flipped(&p, everything, "local t, f = ... assert(f() == 1 and t.t == t)");
     flipped(&p, plain, "local _, yes, five = ... assert(yes == true and five == -5)");
+    flipped(&p, call, "local f, _, yes = ... assert(f() == 300 and yes == true)");
     samples(&p);
     wrong_cell(&p);
     code(&p);
