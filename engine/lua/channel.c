@@ -94,32 +94,54 @@ static void take_item_locked(struct channel *channel, struct tutti__parcel *parc
 
 enum outcome { DONE, CLOSED, BLOCKED, NO_MEMORY };
 
-/* Hand the parcel of `blocked` over, keep it, or link `blocked`. */
-static enum outcome channel_send(struct channel *channel, struct tutti__blocked *blocked)
+/* A send or a recv that goes on. */
+struct attempt {
+    struct tutti__lua *lua;
+    struct channel *channel;
+    struct tutti__record *me;               /* NULL: outside any task */
+    const struct tutti__blocked_kind *kind;
+    struct tutti__parcel parcel;            /* to send / received */
+    struct tutti__blocked *blocked;         /* its wait, if it comes to one */
+};
+
+static enum outcome block_locked(struct attempt *a, struct tutti__waitlist *list)
 {
+    a->blocked = tutti__blocked_make(a->lua, &a->channel->handle, a->me, a->kind);
+    if (a->blocked == NULL)
+        return NO_MEMORY;
+    tutti__waitlist_append(list, a->blocked);
+    return BLOCKED;
+}
+
+/* Hand the parcel over, keep it, or link a wait that has it. */
+static enum outcome channel_send(struct attempt *a)
+{
+    struct channel *channel = a->channel;
     enum outcome outcome = DONE;
     struct tutti__blocked *receiver = NULL;
     pthread_mutex_lock(&channel->handle.mu);
     if (channel->closed) {
         outcome = CLOSED;
     } else if ((receiver = tutti__waitlist_take(&channel->receivers, BLOCKED_SERVED)) != NULL) {
-        receiver->parcel = blocked->parcel;
+        receiver->parcel = a->parcel;
     } else if (channel->count >= channel->capacity) {
-        tutti__waitlist_append(&channel->senders, blocked);
-        outcome = BLOCKED;
+        outcome = block_locked(a, &channel->senders);
+        if (outcome == BLOCKED)
+            a->blocked->parcel = a->parcel;
     } else if (ring_reserve_locked(channel)) {
-        append_item_locked(channel, &blocked->parcel);
+        append_item_locked(channel, &a->parcel);
     } else {
         outcome = NO_MEMORY;
     }
     pthread_mutex_unlock(&channel->handle.mu);
-    tutti__blocked_tell(blocked->lua, receiver);
+    tutti__blocked_tell(a->lua, receiver);
     return outcome;
 }
 
-/* Take the next value into the parcel of `blocked`, or link it. */
-static enum outcome channel_recv(struct channel *channel, struct tutti__blocked *blocked)
+/* Take the next value, or link a wait. */
+static enum outcome channel_recv(struct attempt *a)
 {
+    struct channel *channel = a->channel;
     enum outcome outcome = DONE;
     struct tutti__blocked *sender = NULL;
     pthread_mutex_lock(&channel->handle.mu);
@@ -127,19 +149,18 @@ static enum outcome channel_recv(struct channel *channel, struct tutti__blocked 
         /* Senders wait only beside `capacity` items, so a ring that is given back has none waiting. */
         if (channel->count <= channel->capacity)
             sender = tutti__waitlist_take(&channel->senders, BLOCKED_SERVED);
-        take_item_locked(channel, &blocked->parcel);
+        take_item_locked(channel, &a->parcel);
         if (sender != NULL)
             append_item_locked(channel, &sender->parcel);
     } else if ((sender = tutti__waitlist_take(&channel->senders, BLOCKED_SERVED)) != NULL) {
-        blocked->parcel = sender->parcel;
+        a->parcel = sender->parcel;
     } else if (channel->closed) {
         outcome = CLOSED;
     } else {
-        tutti__waitlist_append(&channel->receivers, blocked);
-        outcome = BLOCKED;
+        outcome = block_locked(a, &channel->receivers);
     }
     pthread_mutex_unlock(&channel->handle.mu);
-    tutti__blocked_tell(blocked->lua, sender);
+    tutti__blocked_tell(a->lua, sender);
     return outcome;
 }
 
@@ -232,42 +253,35 @@ static const struct tutti__blocked_kind send_kind = { "channel:send", senders_of
 static int l_send(lua_State *L)
 {
     struct tutti__lua *lua = tutti__lua_of(L);
-    struct channel *channel = check(L, lua);
-    struct tutti__parcel parcel;
-    lua_settop(L, 2);
+    struct attempt a = { .lua = lua, .channel = check(L, lua), .kind = &send_kind };
+    if (lua_gettop(L) != 2)
+        lua_settop(L, 2);
     if (lua_isnil(L, 2))
         return tutti__usage(L, 1, "send: nil cannot be sent (recv returns nil when the channel is closed)");
-    struct tutti__record *me = tutti__wait_check(L, lua, "channel:send");
-    tutti__parcel_pack(L, lua, 2, "send this through a channel", &parcel);
-    struct tutti__blocked *blocked = tutti__blocked_new(L, lua, &channel->handle, me, &send_kind);
-    blocked->parcel = parcel;
-    enum outcome outcome = channel_send(channel, blocked);
+    a.me = tutti__wait_check(L, lua, send_kind.what);
+    tutti__parcel_pack(L, lua, 2, "send this through a channel", &a.parcel);
+    enum outcome outcome = channel_send(&a);
     if (outcome == BLOCKED)
-        return tutti__blocked_wait(L, lua, blocked);
-    if (outcome != DONE)
-        tutti__parcel_drop(&blocked->parcel);
-    tutti__blocked_free(lua, blocked);
+        return tutti__blocked_wait(L, lua, a.blocked);
     if (outcome == DONE)
         return 0;
+    tutti__parcel_drop(&a.parcel);
     return outcome == CLOSED ? refuse_closed(L) : luaL_error(L, "not enough memory to send");
 }
 
 /* ---- recv ---------------------------------------------------------------------------------- */
 
-static int push_closed(lua_State *L)
-{
-    lua_pushnil(L);
-    lua_pushboolean(L, 0);
-    return 2;
-}
+/* Of the function that ch:iter() returns; others of recv. */
+static const struct tutti__blocked_kind next_kind;
 
-/* Push value, true, and free the wait. */
-static int push_received(lua_State *L, struct tutti__lua *lua, struct tutti__blocked *blocked)
+/* Push value, true; at the end nil, false; of next_kind the first of them alone. */
+static int push_outcome(lua_State *L, const struct tutti__blocked_kind *kind, bool closed)
 {
-    struct tutti__parcel parcel = blocked->parcel;
-    tutti__blocked_free(lua, blocked);
-    tutti__parcel_unpack(L, lua, &parcel);
-    lua_pushboolean(L, 1);
+    if (closed)
+        lua_pushnil(L);
+    if (kind == &next_kind)
+        return 1;
+    lua_pushboolean(L, !closed);
     return 2;
 }
 
@@ -291,28 +305,33 @@ static int recv_finish(lua_State *L, struct tutti__blocked *blocked)
         tutti__blocked_free(lua, blocked);
         tutti__checkpoint(L, lua);
     }
-    if (!closed)
-        return push_received(L, lua, blocked);
+    const struct tutti__blocked_kind *kind = blocked->kind;
+    struct tutti__parcel parcel = blocked->parcel;
     tutti__blocked_free(lua, blocked);
-    return push_closed(L);
+    if (!closed)
+        tutti__parcel_unpack(L, lua, &parcel);
+    return push_outcome(L, kind, closed);
 }
 
 static const struct tutti__blocked_kind recv_kind = { "channel:recv", receivers_of, recv_taken_back,
                                                       recv_finish };
+static const struct tutti__blocked_kind next_kind = { "channel:recv", receivers_of, recv_taken_back,
+                                                      recv_finish };
 
-/* The channel is at 1. */
+/* What is called keeps the channel: it is at 1, or an upvalue. */
 static int recv_as(lua_State *L, struct tutti__lua *lua, struct channel *channel,
                    const struct tutti__blocked_kind *kind)
 {
-    struct tutti__record *me = tutti__wait_check(L, lua, kind->what);
-    struct tutti__blocked *blocked = tutti__blocked_new(L, lua, &channel->handle, me, kind);
-    enum outcome outcome = channel_recv(channel, blocked);
+    struct attempt a = { .lua = lua, .channel = channel, .kind = kind };
+    a.me = tutti__wait_check(L, lua, kind->what);
+    enum outcome outcome = channel_recv(&a);
     if (outcome == BLOCKED)
-        return tutti__blocked_wait(L, lua, blocked);
+        return tutti__blocked_wait(L, lua, a.blocked);
+    if (outcome == NO_MEMORY)
+        return luaL_error(L, "not enough memory to wait in %s", kind->what);
     if (outcome == DONE)
-        return push_received(L, lua, blocked);
-    tutti__blocked_free(lua, blocked);
-    return push_closed(L);
+        tutti__parcel_unpack(L, lua, &a.parcel);
+    return push_outcome(L, kind, outcome == CLOSED);
 }
 
 /* channel:recv() -> value, true | nil, false   [-1, +2, y] */
@@ -324,32 +343,15 @@ static int l_recv(lua_State *L)
 
 /* ---- iter ---------------------------------------------------------------------------------- */
 
-/* Two results are on top: leave the first of them. */
-static int only_value(lua_State *L)
-{
-    lua_pop(L, 1);
-    return 1;
-}
-
-static int next_finish(lua_State *L, struct tutti__blocked *blocked)
-{
-    (void)recv_finish(L, blocked);
-    return only_value(L);
-}
-
-static const struct tutti__blocked_kind next_kind = { "channel:recv", receivers_of, recv_taken_back,
-                                                      next_finish };
-
 /* What ch:iter() returns; upvalue 2 is the channel.   [-n, +1, y] */
 static int next_value(lua_State *L)
 {
     struct tutti__lua *lua = tutti__lua_of(L);
-    lua_settop(L, 0);
-    lua_pushvalue(L, lua_upvalueindex(2));
     /* l_iter has seen that it is a channel; it has gone if it is collected together with this function. */
-    struct channel *channel = *(struct channel **)lua_touserdata(L, 1);
-    int count = recv_as(L, lua, channel != NULL ? channel : check(L, lua), &next_kind);
-    return count == 2 ? only_value(L) : count; /* what has waited outside a task has been through finish */
+    struct channel *channel = *(struct channel **)lua_touserdata(L, lua_upvalueindex(2));
+    if (channel == NULL)
+        return tutti__usage(L, 1, "this channel has been collected already: a finaliser cannot use it");
+    return recv_as(L, lua, channel, &next_kind);
 }
 
 /* channel:iter() -> function, which returns the next value, or nil at the end   [-1, +1, v] */

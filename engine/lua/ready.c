@@ -78,7 +78,8 @@ static int pump_slice(lua_State *L)
         if (record == NULL)
             break;
         tutti__run_record(L, record);
-        lua_settop(L, 1);
+        if (lua_gettop(L) > 1)
+            lua_settop(L, 1);
         if (i % CLOCK_EVERY != CLOCK_EVERY - 1 && limit_ns == 0)
             continue;
         uint64_t now_ns = tutti__bridge_now_ns(lua->engine);

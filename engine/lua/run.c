@@ -308,18 +308,19 @@ void tutti__run_record(lua_State *L, struct tutti__record *record)
     int count = begins ? 1 : 0;
     if ((record->flags & RECORD_LENT) != 0 && !tutti__graph_take_back(L, record))
         return;
-    int index = tutti__record_push_slots(L, record);
+    int index = begins ? tutti__record_push_slots(L, record) : 0;
     if (begins)
         co = start(L, record, index);
     int status = turn(L, record, co, &count);
     if (status == LUA_OK) {
-        ended(L, record, count, index);
+        ended(L, record, count, begins ? index : tutti__record_push_slots(L, record));
     } else if (status != LUA_YIELD) {
         broke(L, record, co);
     } else if (!tutti__task_waits(record)) {
         yielded_astray(L, record, co);
     } else {
-        lua_pop(co, count);
+        if (count > 0)
+            lua_pop(co, count);
         record->state = TUTTI_TASK_SUSPENDED;
         if (begins)
             first_wait(L, record, co, index);

@@ -102,9 +102,9 @@ void tutti__blocked_tell(struct tutti__lua *lua, struct tutti__blocked *first)
 
 /* ---- one wait ----------------------------------------------------------------------------- */
 
-struct tutti__blocked *tutti__blocked_new(lua_State *L, struct tutti__lua *lua,
-                                          struct tutti__handle *handle, struct tutti__record *me,
-                                          const struct tutti__blocked_kind *kind)
+struct tutti__blocked *tutti__blocked_make(struct tutti__lua *lua, struct tutti__handle *handle,
+                                           struct tutti__record *me,
+                                           const struct tutti__blocked_kind *kind)
 {
     struct tutti__blocked *blocked = lua->blocked_kept;
     if (blocked != NULL) {
@@ -113,10 +113,8 @@ struct tutti__blocked *tutti__blocked_new(lua_State *L, struct tutti__lua *lua,
     } else {
         blocked = (struct tutti__blocked *)malloc(sizeof *blocked);
     }
-    if (blocked == NULL) {
-        luaL_error(L, "not enough memory to wait in %s", kind->what);
+    if (blocked == NULL)
         return NULL;
-    }
     memset(blocked, 0, offsetof(struct tutti__blocked, parcel));
     blocked->post.fn = on_post;
     blocked->kind = kind;
@@ -128,6 +126,16 @@ struct tutti__blocked *tutti__blocked_new(lua_State *L, struct tutti__lua *lua,
     blocked->arrived = false;
     blocked->outside = me == NULL;
     blocked->has_handle = false;
+    return blocked;
+}
+
+struct tutti__blocked *tutti__blocked_new(lua_State *L, struct tutti__lua *lua,
+                                          struct tutti__handle *handle, struct tutti__record *me,
+                                          const struct tutti__blocked_kind *kind)
+{
+    struct tutti__blocked *blocked = tutti__blocked_make(lua, handle, me, kind);
+    if (blocked == NULL)
+        luaL_error(L, "not enough memory to wait in %s", kind->what);
     return blocked;
 }
 

@@ -78,6 +78,10 @@ void tutti__blocked_tell(struct tutti__lua *lua, struct tutti__blocked *first);
 struct tutti__blocked *tutti__blocked_new(lua_State *L, struct tutti__lua *lua,
                                           struct tutti__handle *handle, struct tutti__record *me,
                                           const struct tutti__blocked_kind *kind);
+/* The same under the object's lock. Returns: NULL - out of memory. */
+struct tutti__blocked *tutti__blocked_make(struct tutti__lua *lua, struct tutti__handle *handle,
+                                           struct tutti__record *me,
+                                           const struct tutti__blocked_kind *kind);
 void tutti__blocked_free(struct tutti__lua *lua, struct tutti__blocked *blocked);
 
 /* Wait. To be returned from the C function of the operation, after `blocked` has been linked. */
