@@ -76,7 +76,7 @@ describe("a coroutine in a task", function()
       local steps = {}
       local function closing(name)
         return setmetatable({}, { __close = function()
-          tutti.shield("1s", function() tutti.sleep(0.001) steps[#steps + 1] = name end)
+          tutti.shield("30s", function() tutti.sleep(0.001) steps[#steps + 1] = name end)
         end })
       end
       local t = tutti.spawn(function()

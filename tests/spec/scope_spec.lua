@@ -158,7 +158,9 @@ describe("limit", function()
         s:spawn(function()
           running = running + 1
           most = math.max(most, running)
-          tutti.sleep(0.0005)
+          for _ = 1, 20 do
+            tutti.checkpoint() -- those that may start do so meanwhile
+          end
           running = running - 1
         end)
       end
@@ -230,7 +232,7 @@ describe("tutti.defer", function()
     local log = {}
     local t = tutti.spawn(function()
       tutti.defer(function()
-        tutti.shield("1s", function() tutti.sleep(0.001) log[1] = "shielded" end)
+        tutti.shield("30s", function() tutti.sleep(0.001) log[1] = "shielded" end)
         tutti.sleep(10)
         log[2] = "went on"
       end)
@@ -297,7 +299,7 @@ describe("tutti.shield", function()
     local steps = {}
     local t = tutti.spawn(function()
       local _ <close> = closing(function()
-        tutti.shield("1s", function()
+        tutti.shield("30s", function()
           tutti.sleep(0.002)
           steps[#steps + 1] = tostring(tutti.cancelled())
         end)
