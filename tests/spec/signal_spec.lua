@@ -117,15 +117,18 @@ describe("tutti.signal in tutti run", function()
 
   it("lets the second Ctrl-C stop the program", function()
     local result = run([[
-      local got = tutti.event() -- two at once are one to a process
+      local waits, got = tutti.event(), tutti.event()
       tutti.spawn(function()
         while true do
-          print("got", tutti.signal("SIGINT"):await())
+          local task = tutti.signal("SIGINT")
+          waits:set()
+          print("got", task:await())
           got:set()
         end
       end)
+      waits:wait()
       send("INT")
-      got:wait()
+      got:wait() -- two at once are one to a process
       send("INT")
       tutti.sleep(60)
     ]])
