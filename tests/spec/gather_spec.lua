@@ -9,6 +9,10 @@ end
 local function failing(seconds, text)
   return tutti.spawn(function() tutti.sleep(seconds) error(text, 0) end)
 end
+-- For what is to come later for certain: a short sleep may end after a longer one that began sooner.
+local function failing_at(gate, text)
+  return tutti.spawn(function() gate:wait() error(text, 0) end)
+end
 
 describe("all", function()
   it("gives the first results in order, also of none", function()
@@ -31,7 +35,10 @@ describe("all", function()
 
   it("leaves a later failure to the parent", function()
     local parent = tutti.spawn(function()
-      return (tutti.all({ failing(0.001, "first"), failing(0.004, "later") }):pawait())
+      local gate = tutti.event()
+      local ok = tutti.all({ failing(0.001, "first"), failing_at(gate, "later") }):pawait()
+      gate:set()
+      return ok
     end)
     local ok, err = parent:pawait()
     assert.is_false(ok)
@@ -84,15 +91,17 @@ describe("race", function()
     local slow = after(10, 1)
     assert.equal("fast", tutti.race({ slow, after(0.001, "fast") }):await())
     assert.equal("cancelled", slow:state())
-    local other = after(0.01, 1)
+    local other = after(10, 1)
     local ok, err = tutti.race({ other, failing(0, "lost") }):pawait()
     assert.is_false(ok)
     assert.equal("lost", err.message)
   end)
 
   it("only stops waiting with cancel = false", function()
-    local slow = after(0.005, "later")
+    local gate = tutti.event()
+    local slow = tutti.spawn(function() gate:wait() return "later" end)
     assert.equal(1, tutti.race({ slow, after(0, 1) }, { cancel = false }):await())
+    gate:set()
     assert.equal("later", slow:await())
   end)
 
@@ -277,7 +286,10 @@ describe("every combinator", function()
     end)
     assert.equal(1, parent:await())
     parent = tutti.spawn(function() -- race, cancel = false: what fails later is the parent's
-      return tutti.race({ after(0, 1), failing(0.002, "later") }, { cancel = false }):await()
+      local gate = tutti.event()
+      local value = tutti.race({ after(0, 1), failing_at(gate, "later") }, { cancel = false }):await()
+      gate:set()
+      return value
     end)
     local ok, err = parent:pawait()
     assert.is_false(ok)
