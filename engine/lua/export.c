@@ -172,6 +172,15 @@ static int encode_task(lua_State *L, struct tutti__record *record, int index, vo
     return *object != NULL ? 1 : -1;
 }
 
+void tutti__export_loosen(struct tutti__buffer *outcome, const tutti_task *task)
+{
+    for (uint32_t i = 0; i < outcome->object_count; i++) {
+        const struct tutti__object *object = &outcome->objects[i];
+        if (object->kind == HANDLE_TASK)
+            tutti__task_note_loosen((struct tutti__task_note *)object->pointer, task);
+    }
+}
+
 static int handle_encode(lua_State *L, int index, uint8_t *kind, void **object, const char **why,
                          void *user)
 {

@@ -134,6 +134,7 @@ static bool encode_values(lua_State *L, struct tutti__record *record, int first,
     lua_pop(L, 1);
     if (rc != TUTTI__VALUE_OK)
         return false;
+    tutti__export_loosen(buffer, record->task);
     value->kind = TUTTI_OPAQUE;
     value->tag = TUTTI__TAG_LUA;
     value->as.pointer = buffer;

@@ -694,6 +694,9 @@ int tutti__proxy_push_results(lua_State *L, struct tutti__lua *lua, tutti_task *
 /* The engine task of the record at `index`, made on the first request. Borrowed. Raises: no memory. */
 tutti_task *tutti__export(lua_State *L, struct tutti__record *record, int index);
 
+/* `outcome` is to be what the engine's task ends with: a handle of that very task in it keeps nothing. */
+void tutti__export_loosen(struct tutti__buffer *outcome, const tutti_task *task);
+
 /* A LOCAL record with an export has settled: settle that too. */
 void tutti__export_settle(lua_State *L, struct tutti__record *record, int index);
 

@@ -11,7 +11,8 @@
 
 struct tutti__task_note {
     TUTTI_ATOMIC(uint32_t) refs; /* [any] its own partner: the last one out frees (acq_rel) */
-    tutti_task *task;            /* [const] a reference */
+    tutti_task *task;            /* [const] */
+    bool is_loose;               /* [const once others know it] there is no reference on `task` */
     char name[];                 /* [const] empty: it has none but its number */
 };
 
@@ -48,6 +49,14 @@ struct tutti__task_note *tutti__task_note(lua_State *L, const struct tutti__reco
     return note;
 }
 
+void tutti__task_note_loosen(struct tutti__task_note *note, const tutti_task *task)
+{
+    if (note->task != task || note->is_loose)
+        return;
+    note->is_loose = true;
+    tutti_task_unref(note->task); /* not the last one: who is about to settle it has another */
+}
+
 void tutti__task_note_ref(void *object)
 {
     struct tutti__task_note *note = (struct tutti__task_note *)object;
@@ -61,7 +70,8 @@ void tutti__task_note_unref(void *object)
     /* acq_rel: pairs with the other droppers, whose reads of the note come before it is freed. */
     if (TUTTI_FETCH_SUB(&note->refs, 1u, acq_rel) != 1u)
         return;
-    tutti_task_unref(note->task);
+    if (!note->is_loose)
+        tutti_task_unref(note->task);
     free(note);
 }
 

@@ -18,6 +18,10 @@ struct tutti__task_note;
  * Raises nothing and makes nothing in L: see handle_encode in value/codec.h. */
 struct tutti__task_note *tutti__task_note(lua_State *L, const struct tutti__record *record, int index,
                                           tutti_task *task);
+
+/* If it is a note of `task`, of whose result it will be a part, so that it lives no longer: it keeps the task
+ * no more, which would otherwise keep itself. */
+void tutti__task_note_loosen(struct tutti__task_note *note, const tutti_task *task);
 void tutti__task_note_ref(void *note);
 void tutti__task_note_unref(void *note);
 

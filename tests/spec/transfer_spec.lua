@@ -2,6 +2,7 @@
 -- What crosses between Lua states and how: design 2.8, and the traps that broke others.
 local tutti = require("tutti")
 local build = require("tests.spec.support.build")
+local program = require("tests.spec.support.program")
 local shapes = require("tests.spec.support.shapes")
 local describe, it, assert = describe, it, assert -- busted's; in its own _ENV, which cannot cross
 local _ENV = _G -- luacheck: ignore
@@ -327,6 +328,42 @@ describe("crossing: what is refused", function()
     assert.equal(249999, there(function(...) return (select("#", ...)) end, table.unpack(list)))
     list[250000] = 1
     assert.matches("more than 250000 values in one message", refusal(echo, table.unpack(list)))
+  end)
+end)
+
+describe("a task that ends with its own handle", function()
+  it("does not keep itself: LeakSanitizer finds nothing, and memory stays flat", function()
+    local code, out, err = program.run_script(([[
+      local tutti = require("tutti")
+      local function resident()
+        local file <close> = assert(io.open("/proc/self/statm"))
+        return select(2, file:read("n", "n")) * 4
+      end
+      local function rounds(n)
+        for i = 1, n do
+          local task = tutti.parallel(function() return { tutti.current() }, tutti.current() end)
+          local list, same = task:await()
+          assert(list[1] == task and same == task)
+          task = tutti.parallel(function() error(tutti.current()) end)
+          assert(select(2, task:pawait()).value == task)
+        end
+        local self
+        self = tutti.spawn(function() tutti.sleep(0) return self end)
+        assert(tutti.parallel(function(t) return t:await() == t end, self):await())
+        self = nil
+        collectgarbage()
+        collectgarbage()
+      end
+      local least = math.huge -- heaps grow in steps: not in each of a few parts, unless something is kept
+      for _ = 1, 6 do
+        local before = resident()
+        rounds(N)
+        least = math.min(least, resident() - before)
+      end
+      print(least)
+    ]]):gsub("N", build.is_release and 1500 or 50))
+    assert.same({ 0, "" }, { code, err })
+    assert.is_true(not build.is_release or tonumber(out) < 256, out) -- sanitizers keep what is freed
   end)
 end)
 
