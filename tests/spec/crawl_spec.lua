@@ -16,7 +16,7 @@ broken:unref()
 
 local PROGRAM = os.getenv("TUTTI_PROGRAM")
 local LIMIT = 60 -- seconds until a hang is a failure
-local TIMEOUT = build.is_release and "1s" or "2s" -- in which this process always answers, if it is to
+local TIMEOUT = build.is_release and "2s" or "4s" -- in which this process always answers, if it is to
 
 local function page(status, body, more)
   return ("HTTP/1.1 %s\r\nContent-Type: text/html\r\nContent-Length: %d\r\n%s\r\n%s"):format(status,

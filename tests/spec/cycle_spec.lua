@@ -4,7 +4,7 @@ local tutti = require("tutti")
 local describe, it, assert = describe, it, assert -- busted's; in its own _ENV, which cannot cross
 local _ENV = _G -- luacheck: ignore
 
-local HANG = 20
+local HANG = 60
 
 -- The error of a task that must end; a hang fails the test instead of the run.
 local function failure(task)

@@ -18,7 +18,7 @@ local function state_of(pid)
 end
 
 local function wait_until(what, probe)
-  local stop = os.time() + 20
+  local stop = os.time() + 60
   while not probe() do
     assert(os.time() < stop, what)
     os.execute("sleep 0.02")
