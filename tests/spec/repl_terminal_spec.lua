@@ -85,14 +85,25 @@ describe("the prompt's keys", function()
     end)
   end)
 
+  -- Press Tab; again where the prompt's loop has not answered in half a second, for Tab waits no longer.
+  local function press_tab(s, wanted)
+    local stop, is_there = os.time() + 30, false
+    repeat
+      s:keys("Tab")
+      is_there = pcall(s.wait_for, s, wanted, 3)
+    until is_there or os.time() > stop
+    s:wait_for(wanted, 0)
+  end
+
   it("Tab completes what is certain and lists the rest above the line", function()
     see(function(s)
       enter(s, "local fields = { first_one = 1, first_two = 2 }")
-      s:type("fields.f\t")
-      s:wait_for("tutti> fields%.first_\n$")
-      s:type("\t")
-      s:wait_for("\nfirst_one +first_two\ntutti> fields%.first_\n$")
-      s:type("t\t\n")
+      s:type("fields.f")
+      press_tab(s, "tutti> fields%.first_\n$")
+      press_tab(s, "\nfirst_one +first_two\ntutti> fields%.first_\n$")
+      s:type("t")
+      press_tab(s, "tutti> fields%.first_two\n$")
+      s:type("\n")
       s:wait_for("tutti> fields%.first_two\n2\ntutti>\n$")
     end)
   end)

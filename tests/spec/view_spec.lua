@@ -17,6 +17,16 @@ local function masked(text)
   return (text:gsub("(%s)%d+s", "%1Ts"):gsub("in <?[%d.]+m?s", "in T"))
 end
 
+-- Wait until the screen shows just that: a task that sleeps runs now and then, and is shown so.
+local function wait_masked(s, wanted)
+  local stop, text = os.time() + 30, nil
+  repeat
+    os.execute("sleep 0.03")
+    text = masked(s:text())
+  until text == wanted or os.time() > stop
+  assert.equal(wanted, text)
+end
+
 -- Tasks that call hold() run until the test opens the gate: then there is a file of that name.
 local GATE = [[
 local gate = arg[1]
@@ -53,9 +63,8 @@ describe("the live view", function()
       g:task("link", { needs = { "compile" } }, function() end)
       g:run():await()
     ]], { cols = 70, rows = 12 }, function(s, open)
-      local text = s:wait_for("docs  %(waits")
-      assert.equal("demo [=======>                    ] 1/4  2 running  Ts\n     Ts  compile  (sleeps)\n"
-        .. "     Ts  docs  (waits for task \"spell\")\n", masked(text))
+      wait_masked(s, "demo [=======>                    ] 1/4  2 running  Ts\n     Ts  compile  (sleeps)\n"
+        .. "     Ts  docs  (waits for task \"spell\")\n")
       open()
       assert.equal(0, s:status())
       assert.equal("demo: 4 ok in T\n", masked(s:text()))
@@ -71,10 +80,8 @@ describe("the live view", function()
 
   it("fits into 40 columns and 10 rows, and into 20 columns and 5 rows", function()
     see_held(MANY, { cols = 40, rows = 10 }, function(s)
-      local text = s:wait_for("more")
-      assert.equal("[>                ] 0/20  9 running  Ts\n     Ts  compile part 1  (sleeps)\n"
-        .. "     Ts  compile part 2  (sleeps)\n     Ts  compile part 3  (sleeps)\n      + 6 more\n",
-        masked(text))
+      wait_masked(s, "[>                ] 0/20  9 running  Ts\n     Ts  compile part 1  (sleeps)\n"
+        .. "     Ts  compile part 2  (sleeps)\n     Ts  compile part 3  (sleeps)\n      + 6 more\n")
       s:resize(20, 5)
       s:wait_for("^%[?[ >]*%]? ?0/20  %d+s\n  %d+s compile part 1\n$")
     end)
@@ -187,10 +194,17 @@ describe("the live view", function()
   end)
 
   it("shows nothing of a run that ends at once but its line", function()
-    see([[for i = 1, 50 do g:task("t" .. i, function() end) end g:run():await()]], {}, function(s)
-      s:status()
-      assert.matches("^demo: 50 ok in T\r\n$", masked(s:bytes()))
-    end)
+    local bytes
+    for _ = 1, 5 do -- which on a machine that is busy may take its time
+      see([[for i = 1, 50 do g:task("t" .. i, function() end) end g:run():await()]], {}, function(s)
+        s:status()
+        bytes = masked(s:bytes())
+      end)
+      if bytes == "demo: 50 ok in T\r\n" then
+        break
+      end
+    end
+    assert.equal("demo: 50 ok in T\r\n", bytes)
   end)
 
   it("survives names of any bytes", function()
