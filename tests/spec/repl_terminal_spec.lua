@@ -87,7 +87,8 @@ describe("the prompt's keys", function()
 
   -- Press Tab; again where the prompt's loop has not answered in half a second, for Tab waits no longer.
   local function press_tab(s, wanted)
-    local stop, is_there = os.time() + 30, false
+    local is_there
+    local stop = os.time() + 30
     repeat
       s:keys("Tab")
       is_there = pcall(s.wait_for, s, wanted, 3)

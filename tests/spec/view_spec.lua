@@ -19,7 +19,8 @@ end
 
 -- Wait until the screen shows just that: a task that sleeps runs now and then, and is shown so.
 local function wait_masked(s, wanted)
-  local stop, text = os.time() + 30, nil
+  local text
+  local stop = os.time() + 30
   repeat
     os.execute("sleep 0.03")
     text = masked(s:text())
