@@ -43,15 +43,17 @@ static int load(lua_State *L, const struct cli_script *script)
     return rc == LUA_ERRFILE ? CLI_BAD_USAGE : CLI_WRONG;
 }
 
-/* A script that is only asked what it would do is guarded before it runs. */
+/* A script that is only asked what it would do is guarded before it runs, and one that is given arguments is
+ * looked at in the end: has it asked for them? */
 static bool prepare_program(lua_State *L, const struct cli_script *script)
 {
-    if (!script->is_plan && !script->options->wants_list)
+    bool is_guarded = script->is_plan || script->options->wants_list;
+    if (!is_guarded && script->options->args.count == 0)
         return true;
     lua_getglobal(L, "require");
     lua_pushliteral(L, "tutti.program");
     if (lua_pcall(L, 1, 1, 0) == LUA_OK) {
-        lua_getfield(L, -1, "guard");
+        lua_getfield(L, -1, is_guarded ? "guard" : "watch");
         lua_remove(L, -2);
         if (lua_pcall(L, 0, 0, 0) == LUA_OK)
             return true;

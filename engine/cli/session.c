@@ -56,6 +56,7 @@ static void set_args(lua_State *L, const struct cli_words *early, const struct c
         lua_rawseti(L, -2, early->count + i + 1);
     }
     lua_pop(L, 1);
+    set_int(L, "early_args", early->count);
 }
 
 static void set_jobs(lua_State *L, int jobs)

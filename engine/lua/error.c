@@ -148,15 +148,32 @@ static void push_text(lua_State *L, int index)
     lua_pushfstring(L, "(a %s value whose __tostring failed)", luaL_typename(L, index));
 }
 
+/* describe(value) of the Lua half, which a script that needs no tutti has not loaded.   [-1, +1, e] */
+static int call_describe(lua_State *L)
+{
+    struct tutti__lua *lua = tutti__lua_find(L);
+    tutti__lua_helper(L, lua, "describe");
+    if (lua_isnil(L, -1)) {
+        lua_getglobal(L, "require");
+        lua_pushliteral(L, "tutti.describe");
+        lua_call(L, 1, 0);
+        lua_pop(L, 1);
+        tutti__lua_helper(L, lua, "describe");
+    }
+    lua_insert(L, 1);
+    lua_call(L, 1, 1);
+    return 1;
+}
+
 /* The message for what was raised: of other values than strings the Lua half says what they hold. */
-static void push_message(lua_State *L, struct tutti__lua *lua, int index)
+static void push_message(lua_State *L, int index)
 {
     index = lua_absindex(L, index);
     if (lua_type(L, index) == LUA_TSTRING) {
         lua_pushvalue(L, index);
         return;
     }
-    tutti__lua_helper(L, lua, "describe");
+    lua_pushcfunction(L, call_describe);
     lua_pushvalue(L, index);
     if (lua_pcall(L, 1, 1, 0) == LUA_OK && lua_type(L, -1) == LUA_TSTRING)
         return;
@@ -185,7 +202,7 @@ void tutti__error_wrap(lua_State *L, struct tutti__lua *lua, struct tutti__recor
     if (tutti__error_is(L, -1))
         return;
     new_object(L, "error"); /* value, object, fields */
-    push_message(L, lua, -3);
+    push_message(L, -3);
     lua_setfield(L, -2, "message");
     lua_pushvalue(L, -3);
     lua_setfield(L, -2, "value");

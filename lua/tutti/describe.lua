@@ -10,46 +10,10 @@ local describe = {}
 
 local MESSAGES = { "message", "msg", "error", "err", "reason", "description", "text" }
 local CODES = { "code", "errno", "status", "kind", "type", "name" }
-local FIELDS_MAX = 5
+local TABLE_BYTES = 160 -- of what a table holds
 
--- Of a value inside a table: short, and never by a metamethod.
-local function short(value)
-  local error_fields = core.error_fields(value)
-  if error_fields then
-    value = error_fields.message
-  end
-  if type(value) == "string" then
-    return #value > 40 and ("%q..."):format(value:sub(1, 37)) or ("%q"):format(value)
-  elseif type(value) == "table" then
-    return "{...}"
-  elseif type(value) == "userdata" or type(value) == "function" or type(value) == "thread" then
-    return "a " .. type(value)
-  end
-  return tostring(value)
-end
-
--- `{ code = 2, name = "x" }`: the fields in order of their names, the first few of them.
-local function fields_text(value)
-  local shown, keys = {}, {}
-  for key in next, value do
-    keys[#keys + 1] = key
-    if #keys > 100 then
-      break
-    end
-  end
-  table.sort(keys, function(a, b) return tostring(a) < tostring(b) end)
-  for i = 1, math.min(#keys, FIELDS_MAX) do
-    local key = keys[i]
-    local name = type(key) == "string" and key:find("^[%a_][%w_]*$") and key or "[" .. short(key) .. "]"
-    shown[i] = name .. " = " .. short(rawget(value, key))
-  end
-  if #keys > FIELDS_MAX then
-    shown[#shown + 1] = "..."
-  end
-  return #shown == 0 and "{}" or "{ " .. table.concat(shown, ", ") .. " }"
-end
-
--- What people put into a table that they raise: a message, and a code.
+-- What people put into a table that they raise: a message, and a code; else what it holds, as the prompt
+-- shows it, in one line.
 local function table_text(value)
   local text, code
   for _, key in ipairs(MESSAGES) do
@@ -64,7 +28,7 @@ local function table_text(value)
   if text then
     return code and ("%s (%s)"):format(text, code) or text
   end
-  return fields_text(value)
+  return require("tutti.repl.show").value(value, { is_raw = true, width = math.huge, room = TABLE_BYTES })
 end
 
 -- The type's own name, as Lua's messages give it: "FILE*".

@@ -70,6 +70,13 @@ local function check_selector(graph, selector)
   refuse(("%s: %s"):format(session.file or "-e", tostring(err.message or err)))
 end
 
+-- Arguments are given, and nothing has asked for any. Behind FILE they may be words of the script's own.
+local function check_args(count)
+  if count > 0 and not package.loaded["tutti.args"] then
+    refuse(("--arg %s: %s declares no arguments (tutti.args)"):format(session.args[1], session.file or "-e"))
+  end
+end
+
 -- ---- in place of running -------------------------------------------------------------------
 
 -- Print what was asked for of a graph and end the script.
@@ -89,6 +96,7 @@ end
 
 -- g:run(given) of a script that is guarded; a selector may be a list of names.
 local function instead_of_run(graph, given)
+  check_args(session.early_args)
   local selector = given
   if type(given) == "table" then
     selector = #given > 1 and table.move(given, 1, #given, 1, {}) or given[1]
@@ -108,6 +116,11 @@ function program.guard()
     core.usage(("%s: %s runs nothing: do this inside a task of the graph")
       :format(what, COMMAND[asked()]), level + 1)
   end)
+  program.watch()
+end
+
+--- From now on program.returned is told what the script returns, also of one that makes no graph.
+function program.watch()
   core.helper("script_returned", program.returned)
 end
 
@@ -119,9 +132,7 @@ local function take_late()
   if late.problem then
     refuse(("%s (behind %s, which returned a graph)"):format(late.problem, session.file or "-e"))
   end
-  if #session.args > 0 and not package.loaded["tutti.args"] then
-    refuse(("--arg %s: %s declares no arguments (tutti.args)"):format(session.args[1], session.file or "-e"))
-  end
+  check_args(#session.args)
   session.jobs = late.jobs or session.jobs
   session.list = session.list or late.list
   session.plan = session.plan and late.plan or session.plan
@@ -130,6 +141,7 @@ end
 
 -- The script has ended without a graph.
 local function without_graph()
+  check_args(session.early_args)
   local what = asked()
   if what == "help" then
     return session.guard and require("tutti.program.help").print()

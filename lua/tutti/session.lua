@@ -19,6 +19,7 @@
 ---@field verbose integer     # how many -v: 0 to 2
 ---@field jobs integer?       # --jobs: graph tasks in flight
 ---@field args string[]       # the values of --arg, "k=v", in order; before and after FILE
+---@field early_args integer  # how many of those stand before FILE, where nothing but tutti.args can be meant
 ---@field plan "text"|"json"|"dot"|"mermaid"|nil   # set by `tutti plan`
 ---@field list boolean        # --list before FILE
 ---@field help boolean        # --help after FILE, for a script that asks for tutti.args or returns a graph
@@ -39,6 +40,7 @@ return {
   quiet = false,
   verbose = 0,
   args = {},
+  early_args = 0,
   list = false,
   late = { list = false, words = {} },
   help = false,

@@ -24,7 +24,8 @@ local SHOW = [[
 
 -- Run it with options before it and words behind it.
 local function show(before, ...)
-  local code, out, err = program.script(SHOW, { before = before }, ...)
+  local source = table.concat(before, " "):find("--arg", 1, true) and "require('tutti.args') " .. SHOW or SHOW
+  local code, out, err = program.script(source, { before = before }, ...)
   assert.same({ 0, "" }, { code, err })
   return out:gsub("\n$", "")
 end

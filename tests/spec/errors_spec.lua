@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- Error objects (design 2.7): values of every type, joined tracebacks, groups, and how they cross.
 local build = require("tests.spec.support.build")
+local program = require("tests.spec.support.program")
 local tutti = require("tutti")
 local describe, it, assert = describe, it, assert -- busted's; in its own _ENV, which cannot cross
 local _ENV = _G -- luacheck: ignore
@@ -37,9 +38,26 @@ describe("what was raised", function()
     assert.equal("{ code = 2 }", shown({ code = 2 }))
     assert.equal("no disk (code 2)", shown({ code = 2, message = "no disk" }))
     assert.equal("no disk", shown({ message = "no disk" }))
-    assert.equal("{ [1] = \"a\", [2] = {...} }", shown({ "a", {} }))
+    assert.equal("{ \"a\", {}, { 1, x = { y = true } } }", shown({ "a", {}, { 1, x = { y = true } } }))
+    local cycle, many = { code = {} }, {}
+    cycle.self = cycle
+    for i = 1, 1000 do
+      many[i] = i
+    end
+    assert.equal("{ code = {}, self = <cycle to the top> }", shown(cycle))
+    assert.matches("^{ 1, 2, [%d, ]*%.%.%. 9%d%d more }$", shown(many))
+    assert.equal("{ \"" .. ("\\x1b"):rep(40) .. "\"... 960 more bytes }", shown({ ("\27"):rep(1000) }))
+    local own = setmetatable({}, { __tostring = error })
+    assert.equal("{ f = function (C), file = userdata (FILE*), own = {} }",
+      shown({ f = print, file = io.stdout, own = own }))
     assert.equal("{}", shown({}))
     assert.equal("by itself", shown(setmetatable({}, { __tostring = function() return "by itself" end })))
+  end)
+
+  it("is said of a table also where the script has not loaded tutti", function()
+    local code, _, err = program.script("error({ 1, x = { 2 } })", {})
+    assert.equal(3, code)
+    assert.matches("script.lua:1: { 1, x = { 2 } } (task", err, 1, true)
   end)
 
   it("may have a __tostring that fails, or gives no string", function()
@@ -276,7 +294,7 @@ describe("an error object as a value", function()
       error({ inner = e })
     end)
     assert.equal("deep", err.value.inner.message)
-    assert.matches("inner = \"deep\"", err.message)
+    assert.matches("inner = [^ ]*errors_spec.lua:%d+: deep }$", err.message)
   end)
 
   it("leaves nothing behind when what is beside it may not cross", function()

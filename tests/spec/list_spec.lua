@@ -97,6 +97,29 @@ describe("--arg", function()
     assert.same({ 2, "" }, { code, out })
     assert.matches("^tutti: %-%-arg a=1: [^\n]* declares no arguments %(tutti%.args%)\n$", err)
   end)
+
+  it("is told in the end of a script without a graph; behind FILE it is the script's own", function()
+    local message = "^tutti: %-%-arg a=1: [^\n]* declares no arguments %(tutti%.args%)\n$"
+    for _, source in ipairs({ "print(...)", "print(...) require('tutti').graph('g'):run():await()" }) do
+      local code, out, err = program.script(source, { before = { "--arg", "a=1" } })
+      assert.same({ 2, "\n" }, { code, out })
+      assert.matches(message, err)
+      code, out, err = program.script(source, {}, "--arg", "a=1")
+      assert.same({ 0, "--arg\ta=1\n", "" }, { code, out, err })
+    end
+    local code, out, err = program.run(program.path, "--arg", "a=1", "-e", "print(1)")
+    assert.same({ 2, "1\n", "tutti: --arg a=1: -e declares no arguments (tutti.args)\n" }, { code, out, err })
+    local how = { command = "plan", before = { "--arg", "a=1" } }
+    code, out, err = program.script(GRAPH .. "g:run():await()", how)
+    assert.same({ 2, "" }, { code, out })
+    assert.matches(message, err)
+  end)
+
+  it("is no matter where an error ends the script", function()
+    local code, _, err = program.script("error('first')", { before = { "--arg", "a=1" } })
+    assert.equal(3, code)
+    assert.is_nil(err:find("--arg", 1, true))
+  end)
 end)
 
 describe("words behind FILE of a script that returns a graph", function()

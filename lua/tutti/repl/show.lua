@@ -76,12 +76,17 @@ local function task_text(page, task)
   local state = show.state_of(seen)
   local shown = ("task %d \"%s\" %s"):format(seen.id, text.line(seen.name, 80),
     show.state(state, page.color))
-  if seen.age then
+  if seen.age and not page.is_raw then
     return shown .. " " .. text.age(seen.age)
   elseif state == "failed" then
     return shown .. ": " .. text.line(errors.text(seen.error), 200)
   end
   return shown
+end
+
+-- How many bytes of a text are shown that stands so deep.
+local function string_max(page, depth)
+  return math.min(STRING_MAX[math.min(depth, DEPTH_MAX)], page.string_max)
 end
 
 -- ---- what is one piece ---------------------------------------------------------------------
@@ -94,18 +99,21 @@ local function function_text(value)
   return ("function (%s:%d)"):format(text.line(info.short_src, 80), info.linedefined)
 end
 
-local function address_text(value)
+local function address_text(page, value)
   local name = meta_field(value, "__name")
+  if page.is_raw then
+    return type(name) == "string" and ("%s (%s)"):format(type(value), text.line(name, 80)) or type(value)
+  end
   return ("%s: %p"):format(type(name) == "string" and text.line(name, 80) or type(value), value)
 end
 
 -- Of userdata, and of tables with a __tostring: their own text, or nil.
 local function own_text(page, value, most)
-  if meta_field(value, "__tostring") == nil then
+  if page.is_raw or meta_field(value, "__tostring") == nil then
     return nil
   end
   local own = guarded(page, value)
-  return own and text.line(own, most) or address_text(value) .. " (its __tostring failed)"
+  return own and text.line(own, most) or address_text(page, value) .. " (its __tostring failed)"
 end
 
 local function paint(page, shown, colour)
@@ -130,7 +138,7 @@ local function atom(page, value, most)
   elseif kind == "thread" then
     return paint(page, ("coroutine (%s)"):format(coroutine.status(value)), "dim")
   end
-  return own_text(page, value, most) or paint(page, address_text(value), "dim")
+  return own_text(page, value, most) or paint(page, address_text(page, value), "dim")
 end
 
 -- ---- keys ----------------------------------------------------------------------------------
@@ -179,7 +187,7 @@ local function key_text(page, key)
   if type(key) == "string" and key:find("^[%a_][%w_]*$") and not WORDS[key] and #key <= 60 then
     return key
   elseif type(key) == "table" and not meta_field(key, "__tostring") then
-    return ("[%s]"):format(paint(page, address_text(key), "dim"))
+    return ("[%s]"):format(paint(page, address_text(page, key), "dim"))
   end
   return ("[%s]"):format(atom(page, key, 60))
 end
@@ -294,7 +302,7 @@ local function table_text(page, value, depth, path)
   if above then
     return paint(page, ("<cycle to %s>"):format(above == "" and "the top" or above), "dim")
   end
-  local own = own_text(page, value, STRING_MAX[math.min(depth, DEPTH_MAX)])
+  local own = own_text(page, value, string_max(page, depth))
   if own then
     return own
   end
@@ -308,15 +316,16 @@ function render(page, value, depth, path)
   if type(value) == "table" and not core.error_fields(value) then
     return table_text(page, value, depth, path)
   end
-  return atom(page, value, STRING_MAX[math.min(depth, DEPTH_MAX)])
+  return atom(page, value, string_max(page, depth))
 end
 
 -- ---- values and errors ---------------------------------------------------------------------
 
 local function new_page(opts)
   opts = opts or {}
-  return { width = math.max(opts.width or 80, 20), color = opts.color, room = TEXT_MAX, steps = STEPS_MAX,
-    above = {} }
+  local room = opts.room or TEXT_MAX
+  return { width = math.max(opts.width or 80, 20), color = opts.color, room = room, above = {},
+    steps = STEPS_MAX, is_raw = opts.is_raw, string_max = math.max(room // 4, 20) }
 end
 
 -- The value itself: a string as it is, and an own text over as many lines as it has.
@@ -330,8 +339,9 @@ local function top(page, value)
   return own and text.plain(own, PLAIN_MAX) or render(page, value, 1, "")
 end
 
---- One value, without a newline at the end.
----@param opts { width: integer?, color: boolean? }?
+--- One value, without a newline at the end. `room`: bytes of what is in tables; `is_raw`: no __tostring of
+--- what is in them runs, and nothing is said that differs from run to run, such as addresses.
+---@param opts { width: number?, color: boolean?, room: integer?, is_raw: boolean? }?
 function show.value(value, opts)
   return top(new_page(opts), value)
 end
