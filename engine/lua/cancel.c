@@ -123,7 +123,7 @@ static void cancel_one(lua_State *L, struct work *work, struct tutti__record *re
     work_add_children(L, work, record);
     tutti__record_push(L, record);
     int index = lua_gettop(L);
-    tutti__cancellation_push(L, record->lua, record, reason);
+    tutti__cancellation_push(L, record, reason);
     tutti__record_set_extra(L, index, EXTRA_CANCEL);
     if (record->kind == RECORD_GATHER)
         cancel_gather(L, work, record, index);

@@ -7,11 +7,10 @@
  */
 #include "lua/cancellation.h"
 
-#include "lua/place.h"
 #include "lua/traceback.h"
 
 /* User values. The first is that of all error objects; it is nil as long as nobody has read the object. */
-enum { UV_FIELDS = 1, UV_NAME, UV_PLACE, UV_REASON, UV_STACK, FACTS = UV_STACK };
+enum { UV_FIELDS = 1, UV_NAME, UV_REASON, UV_STACK, FACTS = UV_STACK };
 
 /* What it tells of the task, apart from its name. */
 struct fact {
@@ -21,8 +20,7 @@ struct fact {
     bool has_task;
 };
 
-void tutti__cancellation_push(lua_State *L, struct tutti__lua *lua, struct tutti__record *record,
-                              const char *reason)
+void tutti__cancellation_push(lua_State *L, struct tutti__record *record, const char *reason)
 {
     struct fact *fact = (struct fact *)lua_newuserdatauv(L, sizeof *fact, FACTS);
     *fact = (struct fact){ .id = tutti__record_id(record), .source = record->source,
@@ -34,8 +32,6 @@ void tutti__cancellation_push(lua_State *L, struct tutti__lua *lua, struct tutti
         lua_setiuservalue(L, -3, UV_NAME);
         lua_pop(L, 1);
     }
-    (void)tutti__place_push(L, lua, 1); /* a script that catches it by pcall gets no traceback, but this */
-    lua_setiuservalue(L, -2, UV_PLACE);
     if (reason != NULL) {
         lua_pushstring(L, reason);
         lua_setiuservalue(L, -2, UV_REASON);
@@ -84,7 +80,6 @@ void tutti__cancellation_fields(lua_State *L, int index)
     set_message(L, object);
     set_task(L, object, (const struct fact *)lua_touserdata(L, object));
     set_from(L, object, UV_REASON, "reason");
-    set_from(L, object, UV_PLACE, "place");
     set_from(L, object, UV_STACK, "stack");
     lua_pushvalue(L, -1);
     lua_setiuservalue(L, object, UV_FIELDS);

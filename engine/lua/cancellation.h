@@ -13,8 +13,7 @@
 #include "lua/state.h"
 
 /* Push the error that the cancelled `record` raises and ends with; reason - may be NULL.   [-0, +1, m] */
-void tutti__cancellation_push(lua_State *L, struct tutti__lua *lua, struct tutti__record *record,
-                              const char *reason);
+void tutti__cancellation_push(lua_State *L, struct tutti__record *record, const char *reason);
 
 /* Push the fields, made now, of the object at `index`, which had none.   [-0, +1, m] */
 void tutti__cancellation_fields(lua_State *L, int index);

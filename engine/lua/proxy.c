@@ -276,7 +276,7 @@ static void settle_cancelled(lua_State *L, struct tutti__record *record, int ind
     if (lua_isnil(L, -1)) {
         lua_pop(L, 1);
         if (!push_error_of_home(L, record, value))
-            tutti__cancellation_push(L, record->lua, record, NULL);
+            tutti__cancellation_push(L, record, NULL);
     }
     tutti__record_settle(L, record, TUTTI_TASK_CANCELLED);
 }

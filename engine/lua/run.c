@@ -228,7 +228,7 @@ static void ended(lua_State *L, struct tutti__record *record, int count, int ind
     tutti__error_wrap(L, record->lua, record); /* no handler runs when memory is out */
     lua_settop(co, 0);
     give_coroutine(record->lua, co);
-    tutti__record_body_ended(L, record, true);
+    tutti__record_raised(L, record, index);
 }
 
 /* An error outside the body's own protected call: its arguments could not be read, or no memory. */

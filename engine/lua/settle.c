@@ -241,23 +241,43 @@ void tutti__record_body_ended(lua_State *L, struct tutti__record *record, bool f
         tutti__cancel_background(L, record);
 }
 
-void tutti__record_returned(lua_State *L, struct tutti__record *record, int index)
+/* Is the outcome of the body that of the task, to be told now? */
+static bool ends_at_once(const struct tutti__record *record)
+{
+    const uint32_t special = RECORD_ANSWERS | RECORD_AFTER | RECORD_IN_READY;
+    return record->child_first == NULL && (record->flags & special) == 0 && !record->lua->telling;
+}
+
+/* Such a task has ended; its outcome is on top of the stack. */
+static void end_at_once(lua_State *L, struct tutti__record *record, int index, enum tutti_task_state state)
 {
     struct tutti__lua *lua = record->lua;
-    const uint32_t special = RECORD_CANCEL | RECORD_ANSWERS | RECORD_AFTER | RECORD_IN_READY;
-    if (record->child_first != NULL || (record->flags & special) != 0 || lua->telling) {
-        tutti__record_body_ended(L, record, false);
-        return;
-    }
     record->co = NULL;
     lua_setiuservalue(L, index, UV_BODY);
-    record->state = TUTTI_TASK_DONE;
+    record->state = (uint8_t)state;
     record->flags |= RECORD_QUEUED;
     lua->telling = true;
     tell(L, record, index);
     lua->telling = false;
     if (lua->settled_first != NULL)
         tutti__settle_tell(L, lua);
+}
+
+void tutti__record_returned(lua_State *L, struct tutti__record *record, int index)
+{
+    if ((record->flags & RECORD_CANCEL) == 0 && ends_at_once(record))
+        end_at_once(L, record, index, TUTTI_TASK_DONE);
+    else
+        tutti__record_body_ended(L, record, false);
+}
+
+void tutti__record_raised(lua_State *L, struct tutti__record *record, int index)
+{
+    if ((record->flags & RECORD_CANCEL) != 0 && ends_at_once(record)
+        && is_own_cancellation(L, index, lua_gettop(L)))
+        end_at_once(L, record, index, TUTTI_TASK_CANCELLED);
+    else
+        tutti__record_body_ended(L, record, true);
 }
 
 /* ---- skipped ------------------------------------------------------------------------------ */

@@ -38,6 +38,7 @@ struct tutti__edge_home;
 struct tutti__lua;
 struct tutti__listener;
 struct tutti__record;
+struct tutti__stacks;
 struct tutti__trace;
 struct tutti__trace_buffer;
 struct tutti__testing;
@@ -315,7 +316,7 @@ struct tutti__lua {
     int ref_places;        /* registry: texts of places, by their slot in `places`; 0: none yet */
     struct tutti__place places[TUTTI__PLACES];
     int ref_traces;        /* registry: stacks -> their texts, see traceback.c; 0: none yet */
-    uint32_t traces_count;
+    struct tutti__stacks *stacks; /* those, once ref_traces is there */
     uint64_t made;         /* tasks made, without the script itself */
     bool has_prompts;      /* the Lua half is told who detaches a task */
     bool has_ended;        /* nothing of it is left: only memory waits to be freed */
@@ -495,6 +496,9 @@ void tutti__record_body_ended(lua_State *L, struct tutti__record *record, bool f
 /* The same for a body that has returned: the way of most tasks. The userdata is at `index`, the slots table
  * below it. */
 void tutti__record_returned(lua_State *L, struct tutti__record *record, int index);
+
+/* The same for a body that has raised the error on top of the stack: most often its own cancellation. */
+void tutti__record_raised(lua_State *L, struct tutti__record *record, int index);
 
 /* Settle as skipped because of the error object on top of the stack (popped). */
 void tutti__record_skip(lua_State *L, struct tutti__record *record);

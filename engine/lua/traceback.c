@@ -83,7 +83,7 @@ static void push_text(lua_State *L, int level)
 /* ---- stacks that have been seen ------------------------------------------------------------ */
 
 /* Stacks of more frames are not kept, and no more texts than these. */
-enum { KEY_FRAMES = 8, KEPT_MAX = 64 };
+enum { KEPT_FRAMES = 8, KEPT_MAX = 16 };
 
 /* All that the text of a frame is made of, but for the name of its function: that is how the frame below
  * it calls it, in the line that is given there. */
@@ -95,71 +95,95 @@ struct frame {
     int is_tail_call;
 };
 
+struct stack {
+    size_t count; /* 0: none */
+    struct frame frames[KEPT_FRAMES];
+};
+
+/* Each stands where its hash says; its text is in the table at that place, counted from 1. */
+struct tutti__stacks {
+    struct stack kept[KEPT_MAX];
+};
+
 static bool note_frame(lua_State *L, struct tutti__lua *lua, lua_Debug *ar, struct frame *frame)
 {
-    (void)lua_getinfo(L, "Sltf", ar);
-    frame->function = lua_tocfunction(L, -1);
+    (void)lua_getinfo(L, "tf", ar);
+    *frame = (struct frame){ .function = lua_tocfunction(L, -1), .is_tail_call = ar->istailcall };
     lua_pop(L, 1);
-    frame->line = ar->currentline;
-    frame->line_defined = ar->linedefined;
-    frame->is_tail_call = ar->istailcall;
     if (frame->function != NULL)
         return true;
+    (void)lua_getinfo(L, "Sl", ar);
     if (ar->source[0] != '@')
         return false; /* a chunk of text has no name of its own */
+    frame->line = ar->currentline;
+    frame->line_defined = ar->linedefined;
     frame->source = tutti__record_source(L, lua, ar->source);
     return true;
 }
 
-/* Push a string that stands for the stack. Returns: false, and nothing is pushed: it has none. */
-static bool push_key(lua_State *L, struct tutti__lua *lua, int level)
+/* Returns: false - it is too deep, or has a frame that nothing stands for. */
+static bool note_stack(lua_State *L, struct tutti__lua *lua, int level, struct stack *stack)
 {
-    struct frame frames[KEY_FRAMES];
     lua_Debug ar;
-    size_t count = 0;
-    memset(frames, 0, sizeof frames);
+    stack->count = 0;
     for (; lua_getstack(L, level, &ar) != 0; level++) {
-        if (count == KEY_FRAMES || !note_frame(L, lua, &ar, &frames[count]))
+        if (stack->count == KEPT_FRAMES || !note_frame(L, lua, &ar, &stack->frames[stack->count]))
             return false;
-        count++;
+        stack->count++;
     }
-    lua_pushlstring(L, (const char *)frames, count * sizeof *frames);
-    return true;
+    return stack->count > 0;
 }
 
-/* Push the table of what is kept. */
-static void push_kept(lua_State *L, struct tutti__lua *lua)
+static int place_of(const struct stack *stack)
 {
-    if (lua->ref_traces != 0 && lua->traces_count < KEPT_MAX) {
+    uint64_t h = stack->count;
+    for (size_t i = 0; i < stack->count; i++) {
+        const struct frame *frame = &stack->frames[i];
+        h = (h ^ (uintptr_t)frame->function ^ frame->source ^ (uint64_t)(unsigned)frame->line << 32)
+            * UINT64_C(0x9fb21c651e98df25);
+    }
+    return (int)((h >> 32) % KEPT_MAX);
+}
+
+static bool is_kept(const struct stack *kept, const struct stack *stack)
+{
+    return kept->count == stack->count
+        && memcmp(kept->frames, stack->frames, stack->count * sizeof stack->frames[0]) == 0;
+}
+
+/* Push the table of texts, in which the stacks stand last. */
+static void push_texts(lua_State *L, struct tutti__lua *lua)
+{
+    if (lua->ref_traces != 0) {
         lua_rawgeti(L, LUA_REGISTRYINDEX, lua->ref_traces);
         return;
     }
-    lua_newtable(L);
+    lua_createtable(L, KEPT_MAX + 1, 0);
+    struct tutti__stacks *stacks = (struct tutti__stacks *)lua_newuserdatauv(L, sizeof *stacks, 0);
+    memset(stacks, 0, sizeof *stacks);
+    lua_rawseti(L, -2, KEPT_MAX + 1);
     lua_pushvalue(L, -1);
-    if (lua->ref_traces == 0)
-        lua->ref_traces = luaL_ref(L, LUA_REGISTRYINDEX);
-    else
-        lua_rawseti(L, LUA_REGISTRYINDEX, lua->ref_traces);
-    lua->traces_count = 0;
+    lua->ref_traces = luaL_ref(L, LUA_REGISTRYINDEX);
+    lua->stacks = stacks;
 }
 
 void tutti__traceback(lua_State *L, struct tutti__lua *lua, int level)
 {
+    struct stack stack;
     luaL_checkstack(L, LUA_MINSTACK, "to show the stack");
-    if (!push_key(L, lua, level)) {
+    if (!note_stack(L, lua, level, &stack)) {
         push_text(L, level);
         return;
     }
-    push_kept(L, lua);
-    lua_pushvalue(L, -2);
-    if (lua_rawget(L, -2) == LUA_TNIL) {
-        lua_pop(L, 1);
+    int place = place_of(&stack);
+    push_texts(L, lua);
+    if (is_kept(&lua->stacks->kept[place], &stack)) {
+        lua_rawgeti(L, -1, place + 1);
+    } else {
         push_text(L, level);
-        lua_pushvalue(L, -3);
-        lua_pushvalue(L, -2);
-        lua_rawset(L, -4);
-        lua->traces_count++;
+        lua_pushvalue(L, -1);
+        lua_rawseti(L, -3, place + 1);
+        lua->stacks->kept[place] = stack;
     }
-    lua_replace(L, -3);
-    lua_pop(L, 1);
+    lua_remove(L, -2);
 }

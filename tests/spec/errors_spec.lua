@@ -193,6 +193,27 @@ describe("the traceback", function()
     end
   end)
 
+  it("of many places where cancelled tasks waited is that of each, again and again", function()
+    local lines = { "local sleep = ...", "return {" }
+    for i = 1, 60 do
+      lines[#lines + 1] = ("function() sleep(%d) end,"):format(60 + i)
+    end
+    local waits = assert(load(table.concat(lines, "\n") .. "}", "@many_places.lua"))(tutti.sleep)
+    for round = 1, 3 do
+      local tasks = {}
+      for i = 1, 2 * #waits do
+        tasks[i] = tutti.spawn(waits[i * 7 % #waits + 1])
+      end
+      tutti.checkpoint()
+      for i, task in ipairs(tasks) do
+        task:cancel()
+        local err = failure(function() return task end)
+        local wanted = ("many_places.lua:%d: in "):format(i * 7 % #waits + 1 + 2)
+        assert.truthy(err.traceback:find(wanted, 1, true), round .. err.traceback)
+      end
+    end
+  end)
+
   it("of a cancelled task is whole when it crosses before anybody has read it", function()
     local task = tutti.spawn({ name = "sleeper" }, tutti.sleep, 60)
     tutti.checkpoint()
