@@ -72,6 +72,8 @@ local tutti = {}
 ---@field name? string
 ---@field detach? boolean
 ---@field after? tutti.Task[]
+---@field run_on_skip? boolean # run also if a task in `after` does not succeed
+---@field priority? "high"|"normal"|"low" # which of those that are ready is started first
 ---@field retry? integer|tutti.Retry
 
 --- What another task returned (its stdout, if that was a program), or { PROGRAM, ... }, which writes into

@@ -224,7 +224,8 @@ end
 -- ---- the whole spec ------------------------------------------------------------------------
 
 local KNOWN = { cwd = true, env = true, stdin = true, stdout = true, stderr = true, timeout = true,
-  check = true, capture = true, grace = true, name = true, detach = true, after = true, retry = true }
+  check = true, capture = true, grace = true, name = true, detach = true, after = true, retry = true,
+  priority = true, run_on_skip = true }
 
 -- A duration or a size, or nil.
 local function convert(what, given, name, read)
@@ -255,7 +256,7 @@ end
 -- ---- one program to another ----------------------------------------------------------------
 
 -- What belongs to the task, and so to the last program of a pipe.
-local OF_THE_TASK = { "name", "detach", "after", "retry" }
+local OF_THE_TASK = { "name", "detach", "after", "retry", "priority", "run_on_skip" }
 local FEEDERS_MAX = 63
 
 local function check_feeder(what, given, last, level)
@@ -322,7 +323,7 @@ end
 -- Beyond the body below: it has no place in the script.
 local BODY_LEVEL = 3
 
--- With `{ from = task }`, `after` or `retry`: a task whose only children are the processes.
+-- With `{ from = task }` or an option of WITHIN: a task whose only children are the processes.
 local function start_within(spec, opts)
   local function once()
     spec.failure = nil -- of an attempt before
@@ -331,6 +332,9 @@ local function start_within(spec, opts)
   end
   local function body(result)
     if spec.from then
+      if opts.run_on_skip then
+        result = result:await() -- what it gets is the task
+      end
       spec.stdin_data = bytes_of(result, spec.label)
     end
     if opts.attempts then
@@ -349,11 +353,21 @@ end
 -- Frames from core.exec up to the script: `start` or `start_within`, `launch`, tutti.exec, that line.
 local START_LEVEL = 4
 
+local WITHIN = { "after", "retry", "priority", "run_on_skip" }
+
 local function launch(what, spec, given, name)
   local opts = { name = given.name or name, detach = given.detach, level = START_LEVEL }
-  if spec.from or given.after ~= nil or given.retry ~= nil then
-    local checked = options.task(what, { after = given.after, retry = given.retry }, 3)
+  local within
+  for _, option in ipairs(WITHIN) do
+    if given[option] ~= nil then
+      within = within or {}
+      within[option] = given[option]
+    end
+  end
+  if spec.from or within then
+    local checked = options.task(what, within or {}, 3)
     opts.after, opts.attempts = checked.after, checked.attempts
+    opts.priority, opts.run_on_skip = checked.priority, checked.run_on_skip
     local task = start_within(spec, opts)
     return task
   end

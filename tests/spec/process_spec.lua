@@ -441,3 +441,59 @@ describe("ownership", function()
     end)
   end)
 end)
+
+describe("a program as a task", function()
+  it("runs with run_on_skip also after what has failed, and then owns that failure", function()
+    local broken = tutti.spawn(function() error("broken", 0) end)
+    local r = run({ "echo", "ran", after = { broken }, run_on_skip = true })
+    assert.same({ 0, "ran\n" }, { r.code, r.stdout })
+    assert.equal("skipped", failure(tutti.exec({ "echo", after = { broken } })).kind)
+    assert.equal("ran\n", tutti.sh({ "echo ran", after = { broken }, run_on_skip = true }):await().stdout)
+  end)
+
+  it("takes its stdin from a task with run_on_skip, whose failure is then its own", function()
+    local fed = { "cat", stdin = { from = tutti.spawn(function() return "text" end) }, run_on_skip = true }
+    assert.equal("text", run(fed).stdout)
+    local broken = tutti.spawn(function() error("broken", 0) end)
+    local task = tutti.exec({ "cat", stdin = { from = broken }, run_on_skip = true })
+    assert.equal("broken", failure(task).message)
+    assert.equal("failed", task:state())
+  end)
+
+  it("is started by priority", function()
+    local low = tutti.exec({ "sleep", "600", name = "low one", priority = "low" })
+    local high = tutti.exec({ "sleep", "600", name = "high one", priority = "high" })
+    local ids = {}
+    local function look(list)
+      for _, node in ipairs(list) do
+        if node.task == low or node.task == high then
+          ids[node.task] = node.children[1] and node.children[1].id
+        end
+        look(node.children)
+      end
+    end
+    tutti.spawn(function()
+      repeat
+        tutti.sleep(0.001)
+        look(tutti.tasks())
+      until ids[low] and ids[high]
+    end):await()
+    assert.is_true(ids[high] < ids[low])
+    low:cancel()
+    high:cancel()
+    assert.equal("cancelled", failure(low).kind)
+    assert.equal("cancelled", failure(high).kind)
+  end)
+
+  it("refuses a wrong one at the call", function()
+    usage('tutti.exec: option "priority" must be "high", "normal" or "low", got "urgent"', function()
+      return tutti.exec({ "true", priority = "urgent" })
+    end)
+    usage('tutti.sh: option "run_on_skip" must be a boolean, got string', function()
+      return tutti.sh({ "true", run_on_skip = "yes" })
+    end)
+    usage('option "priority" belongs to the task: give it to the program that reads', function()
+      return tutti.exec({ "cat", stdin = { from = { "true", priority = "high" } } })
+    end)
+  end)
+end)
