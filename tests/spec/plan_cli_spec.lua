@@ -3,6 +3,7 @@
 local describe, it, assert = describe, it, assert
 local build = require("tests.spec.support.build")
 local program = require("tests.spec.support.program")
+local screen = require("tests.spec.support.screen")
 local _ENV = _G -- luacheck: ignore
 
 -- What writes a file then ends by SIGXFSZ. ThreadSanitizer has a file of its own.
@@ -44,6 +45,31 @@ describe("tutti plan", function()
     local code, out, err = plan(GRAPH .. "return g")
     assert.same({ 0, "" }, { code, err })
     assert.equal(WHOLE, out:sub(1, #WHOLE))
+  end)
+
+  local DESCRIBED = [[
+    local g = require("tutti").graph("site")
+    g:task("pages", { description = "write each page of the whole site\nand more" }, print)
+    g:task("index", { needs = { "pages" }, description = "write the index" }, print)
+    g:task("upload", { needs = { "index", "pages" } }, print)
+    return g
+  ]]
+
+  it("has a column of descriptions if there are any", function()
+    local _, out = plan(DESCRIBED)
+    assert.matches("\n  pages   write each page of the whole site\n", out, 1, true)
+    assert.matches("\n  index   write the index  after pages\n", out, 1, true)
+    assert.matches("\n  upload                   after index, pages\n", out, 1, true)
+  end)
+
+  it("cuts descriptions to a third of a terminal, so that the reasons have room", function()
+    local file <close> = program.file(DESCRIBED)
+    local s <close> = screen.start({ program.path, "plan", file.path }, { cols = 60, rows = 15 })
+    assert.equal(0, s:status())
+    local out = s:text()
+    assert.matches("\n  pages   write each page…\n", out, 1, true)
+    assert.matches("\n  index   write the index   after pages\n", out, 1, true)
+    assert.matches("\n  upload                    after index, pages\n", out, 1, true)
   end)
 
   it("shows those of g:run and ends the script there", function()

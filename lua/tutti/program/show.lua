@@ -31,13 +31,12 @@ local function pad(text, columns)
   return text .. (" "):rep(columns - width.of(text))
 end
 
--- Cut a line to the terminal's width, between characters.
-local function cut(line)
-  local columns = session.columns
-  if not columns or width.of(line) <= columns then
-    return line
+-- Cut a text to so many columns, between characters; there is no such limit without a terminal.
+local function cut(text, columns)
+  if not session.columns or width.of(text) <= columns then
+    return text
   end
-  return width.head(line, columns - 1) .. "…"
+  return width.head(text, columns - 1) .. "…"
 end
 
 local function name_column(nodes)
@@ -56,7 +55,7 @@ function show.print_rows(rows, column)
   local lines = {}
   for i, row in ipairs(rows) do
     local line = ("  %s  %s"):format(pad(row[1], column), row[2]):gsub("%s+$", "")
-    lines[i] = cut(line)
+    lines[i] = cut(line, session.columns)
   end
   if #lines > 0 then
     io.write(table.concat(lines, "\n"), "\n")
@@ -161,6 +160,33 @@ local function about(plan, node)
   return table.concat(parts, "; ")
 end
 
+local DESCRIPTION_MIN, DESCRIPTION_MAX = 12, 30
+
+-- How many columns descriptions have: on a terminal a third of what names leave, and longer ones are cut;
+-- elsewhere those that are longer push the rest of their line. Nil: no task of the plan has one.
+local function description_column(plan, names)
+  local most = DESCRIPTION_MAX
+  if session.columns then
+    most = math.max(DESCRIPTION_MIN, math.min(most, (session.columns - names - 6) // 3))
+  end
+  local has_any, widest = false, 0
+  for _, node in ipairs(plan.nodes) do
+    local columns = width.of(one_line(node.description))
+    has_any = has_any or columns > 0
+    widest = math.max(widest, session.columns and math.min(columns, most) or columns <= most and columns or 0)
+  end
+  return has_any and widest or nil
+end
+
+-- Behind the name: what the task is, and what is to be known of it. `column`: of descriptions, or nil.
+local function plan_row(plan, node, column)
+  local text = about(plan, node)
+  if column then
+    text = pad(cut(one_line(node.description), column), column) .. "  " .. text
+  end
+  return { escape.line(node.name), text }
+end
+
 local function print_critical_path(plan)
   local names, seconds = plan:critical_path()
   if #names == 0 then
@@ -177,12 +203,13 @@ local function print_plan(plan, selector)
   io.write(("plan%s of graph \"%s\": %s in %s\n"):format(what, escape.line(plan.graph.name),
     plural(#plan.nodes, "task"), plural(#steps, "step")))
   local column = name_column(plan.nodes)
+  local second = description_column(plan, column)
   local by_name = plan.graph.by_name
   for i, names in ipairs(steps) do
     io.write(("\nstep %d\n"):format(i))
     local rows = {}
     for k, name in ipairs(names) do
-      rows[k] = { escape.line(name), about(plan, by_name[name]) }
+      rows[k] = plan_row(plan, by_name[name], second)
     end
     show.print_rows(rows, column)
   end
