@@ -295,10 +295,11 @@ end
 -- ---- starting ------------------------------------------------------------------------------
 
 local function start(spec, opts)
+  local terminal <close> = spec.stdin_inherit and require("tutti.progress.terminal").take() or nil
   local task = core.exec(spec, opts)
   spec.task = task
-  if spec.stdin_inherit then
-    require("tutti.progress.terminal").lend(task)
+  if terminal then
+    terminal:lend(task)
   end
   return task
 end

@@ -235,6 +235,20 @@ describe("a line that runs has the terminal", function()
     end)
   end)
 
+  it("from before a program that inherits it begins, to its end", function()
+    local folder <close> = new_folder()
+    local code, out, err = program.run(program.path, "-e", ([[
+      local made = %q
+      local function look(what) print(what, io.open(made) ~= nil) end
+      require("tutti.session").prompt = {
+        hold = function() os.execute("sleep 0.3") look("held") end, -- for which it used to begin meanwhile
+        release = function() look("released") end,
+      }
+      require("tutti").exec({ "touch", made, stdin = { inherit = true } }):await()]])
+      :format(folder.path .. "/made"))
+    assert.same({ 0, "held\tfalse\nreleased\ttrue\n" }, { code, out }, err)
+  end)
+
   it("for a program that inherits it, in the background too: the typed line comes back when that has ended",
     function()
       see(function(s, folder)

@@ -49,8 +49,7 @@ end
 local lending = setmetatable({}, { __close = function() session.prompt.release() end })
 
 -- At the prompt: until the task has ended, whose failure stays its owner's.
-local function lend_prompt(task)
-  session.prompt.hold()
+local function watch(task)
   local watcher = core.start({ name = "terminal", detach = true, background = true, quiet = true,
     no_place = true, priority = 0 }, function()
     local _ <close> = lending
@@ -60,16 +59,38 @@ local function lend_prompt(task)
   require("tutti.repl.internal").tasks[watcher] = true
 end
 
+-- The terminal on its way to a program: from = who has put view or line away (nil: there is none), task = the
+-- program, once it has been started.
+local loan = {}
+loan.__index = loan
+
+function loan:__close()
+  if self.from and not self.task then
+    self.from.release()
+  end
+end
+
 --- The terminal is this task's until it has ended.
-function terminal.lend(task)
-  if session.prompt then
-    lend_prompt(task)
+function loan:lend(task)
+  if not self.from then
     return
   end
-  if session.view and session.progress == "tty" then
-    session.view.hold()
+  self.task = task
+  if self.from == session.prompt then
+    watch(task)
+  else
     lent[#lent + 1] = task
   end
+end
+
+--- Put the view or the line away, before the program starts that gets the terminal: what it writes would go
+--- into them, and what is typed for it would be theirs. To be closed, which undoes it if it was not lent.
+function terminal.take()
+  local from = session.prompt or session.progress == "tty" and session.view or nil
+  if from then
+    from.hold()
+  end
+  return setmetatable({ from = from }, loan)
 end
 
 return terminal
