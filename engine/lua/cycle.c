@@ -19,9 +19,10 @@
 #include "lua/tree.h"
 #include "lua/worker.h"
 
-/* A look comes so long after the wait, and takes at most so small a part of the time. */
+/* A look comes so long after the wait, and takes at most so small a part of the time: while tasks are ready
+ * it is given up beyond so many records, and the next one may take in twice as many. */
 static const uint64_t delay_ns = UINT64_C(100000000);
-enum { PART_OF_TIME = 50, SUSPECTS_FIRST = 16, YOUNG_MS = 50 };
+enum { PART_OF_TIME = 50, SUSPECTS_FIRST = 16, YOUNG_MS = 50, RECORDS_FIRST = 4096 };
 
 /* ---- the alarm ---------------------------------------------------------------------------- */
 
@@ -146,6 +147,7 @@ struct collector {
     uint32_t *node_of;              /* slot -> node + 1 */
     struct tutti__record **records; /* node -> record */
     uint32_t records_size;
+    uint32_t most; /* of them */
     uint32_t now_ms;
 };
 
@@ -153,6 +155,10 @@ static uint32_t node_for(struct collector *c, struct tutti__record *record)
 {
     if (c->node_of[record->slot] != 0)
         return c->node_of[record->slot] - 1;
+    if (c->waits->node_count >= c->most) {
+        c->waits->is_short = true;
+        return TUTTI__NO_NODE;
+    }
     if (c->waits->node_count == c->records_size) {
         uint32_t size = c->records_size == 0 ? 64 : c->records_size * 2;
         struct tutti__record **records =
@@ -352,13 +358,22 @@ static void judge(lua_State *L, struct collector *c, struct tutti__circles *circ
     send_breaks(found);
 }
 
+/* How many records may a look take in? Others that could run meanwhile wait for its end; where nothing can
+ * run, nothing does. */
+static uint32_t records_most(const struct tutti__lua *lua)
+{
+    if (tutti__ready_is_empty(lua))
+        return UINT32_MAX;
+    return lua->cycle.most == 0 ? RECORDS_FIRST : lua->cycle.most;
+}
+
 /* Stack of a protected call: [1] the state's half. An error in it is of memory: then it leaks. */
 static int look(lua_State *L)
 {
     struct tutti__lua *lua = (struct tutti__lua *)lua_touserdata(L, 1);
     struct tutti__circles *circles = tutti__shared_circles(lua->engine);
     uint64_t began_ns = tutti__bridge_now_ns(lua->engine);
-    struct collector c = { .lua = lua, .now_ms = (uint32_t)(began_ns / 1000000u) };
+    struct collector c = { .lua = lua, .most = records_most(lua), .now_ms = (uint32_t)(began_ns / 1000000u) };
     bool has_young = false;
     compact(lua);
     c.waits = (struct tutti__waits *)calloc(1, sizeof *c.waits);
@@ -368,6 +383,8 @@ static int look(lua_State *L)
         c.waits->home = lua->home;
         c.waits->taken_back = TUTTI_LOAD(&lua->cycle.taken_back, relaxed); /* written here alone */
         collect(&c);
+        bool is_cut = c.waits->is_short && c.waits->node_count >= c.most;
+        lua->cycle.most = !is_cut ? 0 : c.most > UINT32_MAX / 2 ? UINT32_MAX : c.most * 2;
         judge(L, &c, circles);
     }
     tutti__waits_free(c.waits);

@@ -240,6 +240,7 @@ struct tutti__cycle {
     uint32_t suspect_size;
     struct tutti__alarm *alarm;          /* armed: a look will come */
     uint64_t cost_ns;                    /* of the last look */
+    uint32_t most;                       /* see RECORDS_FIRST of cycle.c; 0: that */
     TUTTI_ATOMIC(uint64_t) taken_back;   /* [home; others read] waits that ended without what they were for */
     bool has_published;
 };

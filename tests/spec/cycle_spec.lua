@@ -43,6 +43,32 @@ local function pair(on_a, on_b)
 end
 
 describe("a circle in one state", function()
+  it("is found beside more waits than a look takes in while others run", function()
+    local over = false
+    local busy = tutti.spawn(function()
+      while not over do tutti.checkpoint() end
+    end)
+    local never = tutti.event()
+    local first = tutti.spawn(function() never:wait() end)
+    local last = first
+    for _ = 1, 6000 do -- more than RECORDS_FIRST of cycle.c, less than twice that
+      last = tutti.task({ function() end, after = { last } })
+    end
+    local waiter
+    local outer = tutti.spawn(function() return waiter:pawait() end)
+    waiter = tutti.spawn(function() return last:pawait() end) -- a suspect, for outer awaits it already
+    tutti.checkpoint() -- so the long way is looked at first
+    tutti.checkpoint()
+    local a, b
+    a = tutti.spawn({ name = "a" }, function() return b:pawait() end)
+    b = tutti.spawn({ name = "b" }, function() a:await() end)
+    assert.equal("cycle", failure(b).kind)
+    over = true
+    busy:await()
+    first:cancel()
+    assert.is_true(outer:await())
+  end)
+
   it("of two is raised in the await that closed it", function()
     local a, b
     a = tutti.spawn({ name = "a" }, function()
