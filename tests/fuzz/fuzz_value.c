@@ -3,8 +3,8 @@
  * fuzz_value.c - the decoder of values, fed with anything (libFuzzer; see tests/fuzz/README.md).
  *
  * Bytes either raise an error or are values; values must then encode and decode again to as many. Each
- * input is tried three times: as raw bytes, as those of a message with prototypes, handles and boxes
- * (names too; there is nothing that `require` could load), and as those of a plain message.
+ * input is tried four times: as raw bytes, as those of a message with prototypes, handles and boxes
+ * (names too; there is nothing that `require` could load), as those of a plain message and of a call.
  * unit/test_value_corpus.c includes this file and replays corpus/value in every build.
  *
  *   clang -g -O1 -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -Iengine -Iengine/include \
