@@ -56,12 +56,15 @@ static int spawn_shell(pid_t *pid, const char *command, int fd, int number)
     mask_of_child(&mask);
     (void)posix_spawnattr_setsigmask(&attributes, &mask);
     (void)posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
+    char *const *words = (char *const *)(uintptr_t)argv;
     error = posix_spawn_file_actions_init(&actions);
-    if (error == 0 && fd >= 0)
-        error = posix_spawn_file_actions_adddup2(&actions, fd, number);
-    if (error == 0)
-        error = posix_spawn(pid, "/bin/sh", &actions, &attributes, (char *const *)(uintptr_t)argv, environ);
-    (void)posix_spawn_file_actions_destroy(&actions);
+    if (error == 0) {
+        if (fd >= 0)
+            error = posix_spawn_file_actions_adddup2(&actions, fd, number);
+        if (error == 0)
+            error = posix_spawn(pid, "/bin/sh", &actions, &attributes, words, environ);
+        (void)posix_spawn_file_actions_destroy(&actions);
+    }
     (void)posix_spawnattr_destroy(&attributes);
     return error;
 }

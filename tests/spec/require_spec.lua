@@ -1,34 +1,18 @@
 -- SPDX-License-Identifier: MIT
 -- require in the engine's states: modules that await while they are loaded, and Lua's own rules.
-local program = os.getenv("TUTTI_PROGRAM")
-
-local function write(path, text)
-  local file = assert(io.open(path, "w"))
-  file:write(text)
-  file:close()
-end
-
-local function read(path)
-  local file = assert(io.open(path))
-  local text = file:read("a")
-  file:close()
-  return text
-end
+local program = require("tests.spec.support.program")
 
 -- Run `source` in a folder that holds these modules; returns status, stdout, stderr.
 local function run(modules, source, with)
-  local folder = os.tmpname()
-  os.remove(folder)
-  assert(os.execute("mkdir " .. folder))
+  local files = { ["main.lua"] = source }
   for name, text in pairs(modules) do
-    write(folder .. "/" .. name .. ".lua", text)
+    files[name .. ".lua"] = text
   end
-  write(folder .. "/main.lua", source)
-  local _, how, code = os.execute(("cd %s && LUA_PATH='./?.lua;;' timeout 60 %s main.lua >out 2>err"
-    .. " </dev/null"):format(folder, with or program .. " run"))
-  local out, err = read(folder .. "/out"), read(folder .. "/err")
-  os.execute("rm -r " .. folder)
-  return how == "signal" and code + 128 or code, out, err
+  local folder = program.folder(files)
+  local code, out, err = program.shell(("cd %s && LUA_PATH='./?.lua;;' timeout 60 %s main.lua")
+    :format(program.quote(folder), with or program.quote(program.path) .. " run"))
+  program.remove(folder)
+  return code, out, err
 end
 
 local HEAD = 'local tutti = require "tutti" '
