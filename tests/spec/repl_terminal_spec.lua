@@ -121,8 +121,8 @@ describe("the prompt's keys", function()
 end)
 
 describe("Ctrl-C while a line runs", function()
-  -- `line` runs until Ctrl-C; what was put in the background before goes on. Without `mark`, which says that it
-  -- has begun, it may be dropped before it begins: then nothing is said.
+  -- `line` runs until Ctrl-C; what was put in the background before goes on. Without `mark`, which says that
+  -- it has begun, it may be dropped before it begins: then nothing is said.
   local function interrupts(line, mark)
     see(function(s)
       enter(s, "tutti = require('tutti') n = 0")
