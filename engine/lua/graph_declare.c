@@ -72,6 +72,21 @@ static int32_t read_need(lua_State *L, struct tutti__graph_store *store)
     return number;
 }
 
+/* Whether a list of `count` elements has no other keys; those may come in any order. */
+static bool has_keys(lua_State *L, int index, lua_Integer count)
+{
+    lua_Integer found = 0;
+    lua_pushnil(L);
+    while (lua_next(L, index) != 0) {
+        lua_pop(L, 1);
+        if (++found > count) {
+            lua_pop(L, 1);
+            return false;
+        }
+    }
+    return true;
+}
+
 /* Read the needs to where the store has room: how many, or -1. */
 static int32_t read_needs(lua_State *L, struct tutti__graph_store *store)
 {
@@ -97,8 +112,7 @@ static int32_t read_needs(lua_State *L, struct tutti__graph_store *store)
         }
         needs[i] = need;
     }
-    lua_pushinteger(L, count);
-    return lua_next(L, ARG_NEEDS) == 0 ? (int32_t)count : -1; /* nothing but 1, 2, ... count */
+    return has_keys(L, ARG_NEEDS, count) ? (int32_t)count : -1;
 }
 
 /* Lay the store and its list of names behind the arguments. */

@@ -254,6 +254,16 @@ describe("a task of a graph", function()
     assert.matches("call it with a colon", raised(g.task, "a", noop).message)
   end)
 
+  it("has its needs checked whatever the order in which Lua keeps their keys", function()
+    local g = tutti.graph("keys")
+    for key = 1, 40 do -- Lua begins with a key that hangs on its seed
+      local needs = { [1] = "a", [2] = "b", ["key" .. key] = "c" }
+      assert.matches("without holes", raised(g.task, g, "t" .. key, { needs = needs }, noop).message)
+    end
+    g:task("t", { needs = { [1] = "a", [2] = "b" } }, noop)
+    assert.equal(2, #g.nodes[1].needs)
+  end)
+
   it("may be a recipe, with its options and arguments, or anything that can be called", function()
     local recipe = tutti.recipe({ name = "x", function(...) return ... end, timeout = 5, args = { 1, 2 } })
     local g = tutti.graph("recipes"):task("a", recipe):task("b", { timeout = 7, needs = { "a" } }, recipe)
