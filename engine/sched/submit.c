@@ -183,6 +183,16 @@ static TUTTI_COLD uint32_t special_flags(const struct tutti__sched *sched,
     return flags;
 }
 
+/* The end of a record's making: what is open before it runs, and that it counts. */
+TUTTI_INLINE void open_record(struct tutti__thread *thread, tutti_task *task, uint64_t pending,
+                              uint32_t edges)
+{
+    /* relaxed: what follows publishes the record: a push of its edges or of itself, or its handle. */
+    TUTTI_STORE(&task->pending, pending, relaxed);
+    task->edge_count = edges;
+    count_submitted(thread);
+}
+
 static tutti_task *make_record(struct tutti__thread *thread, const tutti_task_desc *desc,
                                struct attach *a, uint32_t refs)
 {
@@ -204,13 +214,11 @@ static tutti_task *make_record(struct tutti__thread *thread, const tutti_task_de
         flags |= adopt(thread->frame, task);
     }
     init_header(task, desc->fn, refs, flags);
-    TUTTI_STORE(&task->pending, a->count, relaxed);
-    task->edge_count = a->count;
+    open_record(thread, task, a->count, a->count);
     store_arg(task, desc, flags);
     if (TUTTI_UNLIKELY((flags & TUTTI__RECORD_NAME) != 0)) {
         tutti__record_extra(task)->name = desc->name;
     }
-    count_submitted(thread);
     a->task = task;
     return task;
 }
@@ -498,9 +506,7 @@ TUTTI_INLINE tutti_task *make_plain(struct tutti__thread *thread, const tutti_ta
         flags |= adopt(thread->frame, task);
     }
     init_header(task, desc->fn, refs, flags);
-    TUTTI_STORE(&task->pending, edges, relaxed);
-    task->edge_count = edges;
-    count_submitted(thread);
+    open_record(thread, task, edges, edges);
     return task;
 }
 
@@ -567,9 +573,7 @@ static int new_pending(struct tutti__sched *sched, tutti_task_fn fn, uint64_t pe
             rc = TUTTI_ENOMEM;
         } else {
             init_header(task, fn, 2, fn == NULL ? TUTTI__RECORD_PROMISE : 0);
-            TUTTI_STORE(&task->pending, pending, relaxed);
-            task->edge_count = 0;
-            count_submitted(thread);
+            open_record(thread, task, pending, 0);
             *out = task;
         }
     }
