@@ -11,7 +11,10 @@
 #ifndef TUTTI_TESTS_STRESS_STRESS_H
 #define TUTTI_TESTS_STRESS_STRESS_H
 
+#include <errno.h>
 #include <sched.h>
+#include <semaphore.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "unit/test_sched.h"
@@ -65,6 +68,32 @@ TAP__UNUSED static void random_pause(uint64_t *rng)
             tutti__cpu_relax();
         }
     }
+}
+
+/* From nothing to 60 us: around a thread's way to sleep, the end of its spinning first. */
+TAP__UNUSED static void random_gap(uint64_t *rng)
+{
+    uint64_t until = tutti__clock_now_ns() + tap_random(rng) % 60000;
+    if (tap_random(rng) % 50 == 0) {
+        nanosleep(&(struct timespec){ .tv_nsec = 200000 }, NULL);
+    }
+    while (tutti__clock_now_ns() < until) {
+        tutti__cpu_relax();
+    }
+}
+
+/* Wait for a post of `sem`. Returns: false after 30 s, far beyond any delay that is not a lost wake. */
+TAP__UNUSED static bool done_in_time(sem_t *sem)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += 30;
+    while (sem_timedwait(sem, &until) != 0) {
+        if (errno == ETIMEDOUT) {
+            return false;
+        }
+    }
+    return true;
 }
 
 #endif

@@ -6,8 +6,6 @@
  * Reproduces: libuv PR #349 and Go #45867 (a wake-up lost in the store buffer), Julia #63173 (a timer
  * armed by a worker), libuv #2226, #3879, #4584 (a send to an async handle that is being closed).
  */
-#include <time.h>
-
 #include "base/alloc.h"
 #include "base/limits.h"
 #include "stress/stress.h"
@@ -23,31 +21,6 @@ static tutti_engine *engine_make(uint32_t loop)
     tutti_engine *made = NULL;
     REQUIRE(tutti_engine_new(&made, &config) == TUTTI_OK, "an engine");
     return made;
-}
-
-static bool done_in_time(sem_t *sem)
-{
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += 30; /* far beyond any delay that is not a lost wake */
-    while (sem_timedwait(sem, &until) != 0) {
-        if (errno == ETIMEDOUT) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* From nothing to 60 us: around the loop's way to sleep. */
-static void random_gap(uint64_t *rng)
-{
-    uint64_t until = tutti__clock_now_ns() + tap_random(rng) % 60000;
-    if (tap_random(rng) % 50 == 0) {
-        nanosleep(&(struct timespec){ .tv_nsec = 200000 }, NULL);
-    }
-    while (tutti__clock_now_ns() < until) {
-        tutti__cpu_relax();
-    }
 }
 
 /* ---- one at a time ---------------------------------------------------------------------------- */

@@ -4,8 +4,6 @@
  *
  * Reproduces: a wake lost between "nothing found" and sleeping (native.md 5.2, missed wake-up).
  */
-#include <time.h>
-
 #include "stress/stress.h"
 
 static struct tutti__sched *sched;
@@ -18,31 +16,6 @@ static int body_post(tutti_task *self, void *arg, tutti_value *result)
     return TUTTI_OK;
 }
 
-static bool done_in_time(void)
-{
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += 20; /* far beyond any delay that is not a lost wake */
-    while (sem_timedwait(&done, &until) != 0) {
-        if (errno == ETIMEDOUT) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* From nothing to 60 us: around the end of the spin and the way to sleep. */
-static void random_gap(uint64_t *rng)
-{
-    uint64_t until = tutti__clock_now_ns() + tap_random(rng) % 60000;
-    if (tap_random(rng) % 50 == 0) {
-        nanosleep(&(struct timespec){ .tv_nsec = 200000 }, NULL);
-    }
-    while (tutti__clock_now_ns() < until) {
-        tutti__cpu_relax();
-    }
-}
-
 static int submits(uint32_t flags, uint32_t priority, uint64_t *rng)
 {
     uint64_t end_ns = stress_end_ns();
@@ -52,7 +25,7 @@ static int submits(uint32_t flags, uint32_t priority, uint64_t *rng)
     while (count == 0 || !stress_is_over(end_ns)) {
         random_gap(rng);
         tutti__sched_submit(sched, &desc, NULL, 0, NULL);
-        REQUIRE(done_in_time() || (FAIL("a task was not run"), false), "submit %d", count);
+        REQUIRE(done_in_time(&done) || (FAIL("a task was not run"), false), "submit %d", count);
         count++;
     }
     return count;
@@ -93,7 +66,7 @@ static int posts(uint64_t *rng)
     while (count == 0 || !stress_is_over(end_ns)) {
         random_gap(rng);
         tutti__home_post(atomic_load(&worker_home), &post);
-        REQUIRE(done_in_time() || (FAIL("a post did not arrive"), false), "post %d", count);
+        REQUIRE(done_in_time(&done) || (FAIL("a post did not arrive"), false), "post %d", count);
         count++;
     }
     return count;
@@ -107,7 +80,7 @@ static void *wait_idle(void *arg)
     while (*(int *)arg == 0 || !stress_is_over(end_ns)) {
         tutti_task *t = spawn(sched, body_post, NULL);
         *(int *)arg += tutti__sched_wait_idle(sched) == TUTTI_OK && tutti__task_is_done(t);
-        done_in_time();
+        done_in_time(&done);
         tutti__task_unref(t);
     }
     return NULL;
