@@ -97,17 +97,18 @@ static int l_waits_of(lua_State *L)
 }
 
 /* core.held_by(task) -> list of the tasks of this state that wait for its end, how many; what owns it and
- * joins it is among them   [-0, +2, m] */
+ * joins it is among them, but for the root, which nobody sees as a task   [-0, +2, m] */
 static int l_held_by(lua_State *L)
 {
-    struct tutti__record *record = tutti__record_check(L, tutti__lua_of(L), 1);
+    struct tutti__lua *lua = tutti__lua_of(L);
+    struct tutti__record *record = tutti__record_check(L, lua, 1);
     struct listing listing = { L, 0 };
     lua_settop(L, 1);
     lua_newtable(L);
     for (struct tutti__waiter *at = record->waiters_first; at != NULL; at = at->next)
         list(&listing, at->owner);
     struct tutti__record *owner = record->parent;
-    if (tutti__record_is_settled(record) || owner == NULL || (owner->flags & RECORD_JOINING) == 0)
+    if (tutti__record_is_settled(record) || owner == NULL || owner == lua->root || (owner->flags & RECORD_JOINING) == 0)
         return listed(&listing);
     list(&listing, owner->kind == RECORD_SCOPE ? owner->scope : owner);
     return listed(&listing);

@@ -55,6 +55,15 @@ describe("the batch", function()
     assert.same({ 0, "7\n", "" }, { code, out, err })
   end)
 
+  it("does not name the root, which nobody has started, as what a detached task holds up", function()
+    local code, out, err = piped("gate = tutti.event()\n"
+      .. "t = tutti.spawn({ detach = true, name = 'own' }, gate.wait, gate)\n"
+      .. "tutti.sleep(0)\n:why t\ngate:set()\n")
+    assert.matches('^task %d+ "own" suspended', out)
+    assert.matches("\n  waits for event:wait\n  holds up nobody\n$", out)
+    assert.same({ 0, "" }, { code, err })
+  end)
+
   it("awaits at the top, and what goes on in the background at the end", function()
     local code, out, err = piped([[
       local t = tutti.spawn(function() tutti.sleep("50ms") return "late" end)
