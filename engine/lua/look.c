@@ -108,7 +108,8 @@ static int l_held_by(lua_State *L)
     for (struct tutti__waiter *at = record->waiters_first; at != NULL; at = at->next)
         list(&listing, at->owner);
     struct tutti__record *owner = record->parent;
-    if (tutti__record_is_settled(record) || owner == NULL || owner == lua->root || (owner->flags & RECORD_JOINING) == 0)
+    if (tutti__record_is_settled(record) || owner == NULL || owner == lua->root ||
+        (owner->flags & RECORD_JOINING) == 0)
         return listed(&listing);
     list(&listing, owner->kind == RECORD_SCOPE ? owner->scope : owner);
     return listed(&listing);
